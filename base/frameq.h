@@ -1,0 +1,79 @@
+#ifndef SIO_BASE_FRAMEQ_H
+#define SIO_BASE_FRAMEQ_H
+
+#include "base/frame.h"
+
+typedef struct sio_frameq_entry {
+    sio_frame *frame;
+    uint32_t flags; /* the user's */
+} sio_frameq_entry;
+
+#define SIO_FRAMEQ_CHUNK 15
+
+/* A piece of a queue: the entries from `begin` on, up to `end`.  None is empty
+ * while it is in a queue. */
+typedef struct sio_frameq_chunk {
+    struct sio_frameq_chunk *next;
+    uint32_t begin, end;
+    sio_frameq_entry entries[SIO_FRAMEQ_CHUNK];
+} sio_frameq_chunk;
+
+/* Chunks that are not in use, for all the queues of one thread.  Start zeroed.
+ * It keeps a bounded number of them (256 KiB). */
+typedef struct sio_chunk_pool {
+    sio_frameq_chunk *free;
+    size_t count;
+} sio_chunk_pool;
+
+void sio_chunk_pool_deinit(sio_chunk_pool *pool);
+
+/*
+ * References to frames, first in, first out.  Start zeroed; an empty queue
+ * holds no memory.  One thread at a time.  A pool given to one of these
+ * functions may be another one than last time, if it is of the same thread.
+ */
+typedef struct sio_frameq {
+    sio_frameq_chunk *head, *tail; /* NULL while empty */
+    size_t count;
+    size_t bytes;  /* sum of `len` over all frames in the queue */
+    size_t offset; /* the user's: how much of the first entry is done; 0 again
+                      when that one leaves */
+} sio_frameq;
+
+/* Shares `frame`: the queue takes its own reference.  Fails with NO_MEMORY,
+ * changing nothing. */
+sio_error sio_frameq_push(sio_frameq *q, sio_chunk_pool *pool, sio_frame *frame,
+                          uint32_t flags);
+
+/* Drops the first entry and its reference.  The queue must not be empty. */
+void sio_frameq_pop(sio_frameq *q, sio_chunk_pool *pool);
+
+/* Drops all entries. */
+void sio_frameq_clear(sio_frameq *q, sio_chunk_pool *pool);
+
+/* Moves all entries of `src` behind those of `dst`, in constant time, and
+ * leaves `src` empty.  `src->offset` must be 0 unless `dst` is empty. */
+void sio_frameq_move(sio_frameq *dst, sio_frameq *src);
+
+/* Lends the first entry, or NULL. */
+static inline const sio_frameq_entry *sio_frameq_first(const sio_frameq *q)
+{
+    return q->head == NULL ? NULL : &q->head->entries[q->head->begin];
+}
+
+/* A walk from the first entry on.  A push leaves it valid; anything else that
+ * changes the queue does not. */
+typedef struct sio_frameq_walk {
+    const sio_frameq_chunk *chunk;
+    uint32_t at;
+} sio_frameq_walk;
+
+static inline sio_frameq_walk sio_frameq_walk_start(const sio_frameq *q)
+{
+    return (sio_frameq_walk){q->head, q->head == NULL ? 0 : q->head->begin};
+}
+
+/* Lends the next entry, or NULL behind the last one. */
+const sio_frameq_entry *sio_frameq_walk_next(sio_frameq_walk *walk);
+
+#endif

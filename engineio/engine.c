@@ -1,0 +1,84 @@
+#include "engineio/engine.h"
+
+#include "engineio/session_impl.h"
+
+static sio_bytes sid_of(const sio_map_node *node)
+{
+    const eio_session *s = SIO_OWNER(node, eio_session, node);
+    return (sio_bytes){(const uint8_t *)s->sid, EIO_SID_LEN};
+}
+
+static sio_frame *fixed(const char *text)
+{
+    sio_frame *frame = sio_frame_new(NULL, strlen(text));
+    if (frame != NULL) {
+        memcpy(frame->data, text, strlen(text));
+    }
+    return frame;
+}
+
+static void free_fixed(eio_engine *engine)
+{
+    sio_frame_unref(engine->ping);
+    sio_frame_unref(engine->noop);
+    sio_frame_unref(engine->close);
+    sio_frame_unref(engine->probe);
+}
+
+sio_error eio_engine_init(eio_engine *engine)
+{
+    sio_hash_key secret;
+    sio_error err = sio_random_fill(engine->random, &secret, sizeof(secret));
+    if (err != SIO_OK) {
+        return err;
+    }
+    engine->ping = fixed("2");
+    engine->noop = fixed("6");
+    engine->close = fixed("1");
+    engine->probe = fixed("3probe");
+    if (engine->ping == NULL || engine->noop == NULL || engine->close == NULL ||
+        engine->probe == NULL) {
+        free_fixed(engine);
+        return SIO_ERR_NO_MEMORY;
+    }
+    sio_map_init(&engine->sessions, sid_of, secret);
+    return SIO_OK;
+}
+
+void eio_engine_deinit(eio_engine *engine)
+{
+    sio_map_deinit(&engine->sessions);
+    free_fixed(engine);
+}
+
+void eio_engine_close_all(eio_engine *engine)
+{
+    /* Closing one may close the next: its memory is still there, but the walk
+     * may then miss some, and is repeated.  To begin again after each would
+     * cost the square of their number. */
+    while (engine->sessions.count != 0) {
+        sio_map_node *node;
+        sio_map_walk walk = sio_map_walk_start(&engine->sessions);
+        while ((node = sio_map_walk_next(&walk)) != NULL) {
+            eio_session_close(SIO_OWNER(node, eio_session, node),
+                              EIO_CLOSE_NOW);
+        }
+    }
+}
+
+const char *eio_reason_text(eio_reason reason)
+{
+    switch (reason) {
+    case EIO_REASON_TRANSPORT_CLOSE:
+        return "transport close";
+    case EIO_REASON_TRANSPORT_ERROR:
+        return "transport error";
+    case EIO_REASON_PARSE_ERROR:
+        return "parse error";
+    case EIO_REASON_PING_TIMEOUT:
+        return "ping timeout";
+    case EIO_REASON_FORCED_CLOSE:
+        return "forced close";
+    }
+    return "";
+}

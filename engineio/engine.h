@@ -1,0 +1,83 @@
+#ifndef EIO_ENGINE_H
+#define EIO_ENGINE_H
+
+#include "base/frame.h"
+#include "base/frameq.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/random.h"
+#include "base/reap.h"
+#include "base/wheel.h"
+#include "engineio/events.h"
+#include "socketio/socketio.h"
+
+/* What all sessions of a server have in common.  Milliseconds and bytes. */
+typedef struct eio_config {
+    uint32_t ping_interval;
+    uint32_t ping_timeout;
+    uint32_t upgrade_timeout;
+    uint32_t close_timeout;
+    uint32_t max_payload;
+    uint32_t max_packets; /* in one polling body */
+    size_t max_backlog;
+    unsigned transports; /* of SIO_TRANSPORT_* */
+    bool allow_upgrades;
+    const char *initial_packet; /* or NULL; borrowed */
+} eio_config;
+
+/* Errors are counted by their positive code. */
+#define EIO_ERROR_CODES 400
+
+/*
+ * What the sessions of one loop share.  The loop owns the parts behind the
+ * pointers; the engine has neither a clock nor a thread of its own: the wheel
+ * tells the time.
+ */
+typedef struct eio_engine {
+    const eio_config *config;
+    sio_wheel *wheel;
+    sio_link *doomed; /* sio_mortal, freed at the end of the turn */
+    sio_frame_pool *frames;
+    sio_chunk_pool *chunks;
+    sio_random *random;
+    const sio_log *log;
+    uint64_t *counters;     /* SIO_COUNTER_COUNT */
+    uint64_t *error_counts; /* EIO_ERROR_CODES */
+    const eio_session_events *events;
+    void *app; /* handed back with `opened` */
+
+    sio_map sessions; /* of eio_session, by sid */
+    sio_frame *ping;  /* packets that never differ, shared by all */
+    sio_frame *noop;
+    sio_frame *close;
+    sio_frame *probe; /* the answer to a probe */
+} eio_engine;
+
+/* Completes an engine whose pointers the caller has set.  May fail with
+ * NO_MEMORY or RANDOM, leaving nothing to undo. */
+sio_error eio_engine_init(eio_engine *engine);
+
+/* All sessions have to be closed and reaped before. */
+void eio_engine_deinit(eio_engine *engine);
+
+/* Closes every session, dropping what is queued.  Each is reported as closed
+ * before this returns. */
+void eio_engine_close_all(eio_engine *engine);
+
+static inline void eio_count(eio_engine *engine, sio_counter counter)
+{
+    engine->counters[counter]++;
+}
+
+/* Counts an error that ended a request or a session. */
+static inline void eio_count_error(eio_engine *engine, sio_error err)
+{
+    if (err < 0 && err > -EIO_ERROR_CODES) {
+        engine->error_counts[-err]++;
+        if (sio_error_is_peers(err)) {
+            engine->counters[SIO_COUNTER_PEER_ERRORS]++;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,63 @@
+#ifndef EIO_HANDSHAKE_H
+#define EIO_HANDSHAKE_H
+
+#include "engineio/engine.h"
+#include "engineio/request.h"
+#include "engineio/transport.h"
+
+/* What transport/ needs of the engine to let clients in. */
+
+/* The reasons to refuse a request, with the codes that clients see. */
+typedef enum eio_refusal {
+    EIO_REFUSAL_TRANSPORT, /* unknown, or not offered */
+    EIO_REFUSAL_SESSION,   /* no session with this id */
+    EIO_REFUSAL_METHOD,    /* a session is not opened by this method */
+    EIO_REFUSAL_REQUEST,   /* the request contradicts the session or itself */
+    EIO_REFUSAL_FORBIDDEN, /* the application says no */
+    EIO_REFUSAL_PROTOCOL,  /* a revision that is not spoken */
+    EIO_REFUSAL_NONE
+} eio_refusal;
+
+/* The message that goes with the code, static. */
+const char *eio_refusal_text(eio_refusal refusal);
+
+/* What a request says about the session it wants or belongs to. */
+typedef struct eio_knock {
+    sio_bytes transport; /* decoded; empty when absent */
+    sio_bytes sid;       /* the same */
+    unsigned protocol;   /* 4 for `EIO=4`, 0 for all else */
+    bool is_get;
+    bool upgrade;        /* asks for another protocol on this connection */
+    bool origin_allowed; /* no illegal byte in the Origin header */
+} eio_knock;
+
+/*
+ * Judges a request in the official server's order.  Without a refusal,
+ * `*session` is the session it belongs to, or NULL where it asks for a new
+ * one; then eio_knock_protocol() is still to be asked, after the application.
+ * `*context` is a short reason for logs, static.
+ */
+eio_refusal eio_knock_check(const eio_engine *engine, const eio_knock *knock,
+                            eio_session **session, const char **context);
+
+/* Judges what comes last: the revision. */
+eio_refusal eio_knock_protocol(const eio_knock *knock);
+
+/*
+ * Opens a session over `tp`, which has to be writable: the open packet is
+ * queued and the layer above told.  Takes `request`, also on failure, and
+ * `tp` on success only.  `tp` may be closed when this returns.
+ *
+ * Fails with NO_MEMORY, or RANDOM.
+ */
+sio_error eio_session_open(eio_engine *engine, eio_transport *tp,
+                           eio_request *request);
+
+/* Offers `tp` as the next carrier of a session.  Takes `tp`, unless it fails:
+ * with STATE where the session cannot be upgraded (now), or NO_MEMORY. */
+sio_error eio_session_probe(eio_session *session, eio_transport *tp);
+
+/* The transport that carries the session, lent; NULL when it is gone. */
+eio_transport *eio_session_carrier(const eio_session *session);
+
+#endif

@@ -1,0 +1,39 @@
+#ifndef EIO_HEARTBEAT_H
+#define EIO_HEARTBEAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The server's half of the protocol 4 heartbeat.  It owns no timer and reads
+ * no clock: the session asks for the deadline, sleeps however it likes, and
+ * comes back with the time.  All times are in milliseconds on one monotonic
+ * clock of the caller's choosing.
+ */
+typedef struct eio_heartbeat {
+    uint64_t deadline; /* when eio_heartbeat_tick() has something to say */
+    uint32_t interval; /* from a pong, or the start, to the next ping */
+    uint32_t timeout;  /* how long a ping may stay unanswered */
+    bool waiting;      /* a ping is out */
+    bool extended;     /* other traffic has prolonged this wait */
+} eio_heartbeat;
+
+typedef enum eio_beat { EIO_BEAT_NONE, EIO_BEAT_PING, EIO_BEAT_DEAD } eio_beat;
+
+void eio_heartbeat_start(eio_heartbeat *hb, uint64_t now);
+
+/* Says what is due at `now`.  After PING the caller has to send one; after
+ * DEAD it has to close the session and not call again.  The wait for a pong
+ * counts from when the ping was due, unless this call comes so late that the
+ * peer would pay for it. */
+eio_beat eio_heartbeat_tick(eio_heartbeat *hb, uint64_t now);
+
+/* Notes a pong.  One that nobody asked for starts the interval again. */
+void eio_heartbeat_pong(eio_heartbeat *hb, uint64_t now);
+
+/* Notes any other packet: it shows life, so it prolongs the wait for a pong,
+ * but only once, as a peer that never answers must not stay.  Returns whether
+ * the deadline has moved. */
+bool eio_heartbeat_traffic(eio_heartbeat *hb, uint64_t now);
+
+#endif

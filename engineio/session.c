@@ -1,0 +1,409 @@
+#include "engineio/session_impl.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+bool eio_session_move(eio_session *s, eio_event event)
+{
+    eio_state next = eio_state_after((eio_state)s->state, event);
+    if (next == EIO_STATE_NONE) {
+        return false;
+    }
+    s->state = (uint8_t)next;
+    return true;
+}
+
+static bool is_open(const eio_session *s)
+{
+    return s->state == EIO_STATE_OPENING || s->state == EIO_STATE_OPEN ||
+           s->state == EIO_STATE_UPGRADING;
+}
+
+const char *eio_session_sid(const eio_session *session)
+{
+    return session->sid;
+}
+
+void eio_session_set_user(eio_session *session, void *user)
+{
+    session->user = user;
+}
+
+void *eio_session_user(const eio_session *session)
+{
+    return session->user;
+}
+
+eio_engine *eio_session_engine(const eio_session *session)
+{
+    return session->engine;
+}
+
+const eio_request *eio_session_request(const eio_session *session)
+{
+    return session->request;
+}
+
+const char *eio_session_transport_name(const eio_session *session)
+{
+    return session->transport == NULL ? "" : session->transport->ops->name;
+}
+
+size_t eio_session_backlog(const eio_session *session)
+{
+    size_t held = session->transport == NULL ? 0 : session->transport->unsent;
+    return held + session->outbox.bytes;
+}
+
+bool eio_session_idle(const eio_session *session)
+{
+    return session->transport != NULL && session->transport->writable &&
+           eio_session_backlog(session) == 0;
+}
+
+sio_frame *eio_message_new(sio_frame_pool *pool, size_t len)
+{
+    if (len == SIZE_MAX) {
+        return NULL;
+    }
+    sio_frame *frame = sio_frame_new(pool, len + 1);
+    if (frame != NULL) {
+        frame->data[0] = '0' + EIO_PACKET_MESSAGE;
+    }
+    return frame;
+}
+
+/* ------------------------------------------------------------- sending -- */
+
+void eio_session_flush(eio_session *s)
+{
+    eio_transport *tp = s->transport;
+    const sio_frameq_entry *first;
+    while (tp != NULL && tp->writable &&
+           (first = sio_frameq_first(&s->outbox)) != NULL) {
+        if (tp->ops->send(tp, first->frame, (eio_form)first->flags) != SIO_OK) {
+            return;
+        }
+        sio_frameq_pop(&s->outbox, s->engine->chunks);
+    }
+}
+
+sio_error eio_session_queue(eio_session *s, sio_frame *frame, eio_form form)
+{
+    eio_transport *tp = s->transport;
+    eio_count(s->engine, SIO_COUNTER_PACKETS_OUT);
+    if (tp->writable && s->outbox.count == 0) {
+        return tp->ops->send(tp, frame, form);
+    }
+    return sio_frameq_push(&s->outbox, s->engine->chunks, frame, form);
+}
+
+/* Whoever sends may be in the middle of a walk over many sessions, so this one
+ * is closed by its timer, which is due before the turn ends. */
+static void doom(eio_session *s, sio_error why)
+{
+    s->doom = why;
+    sio_wheel_arm(s->engine->wheel, &s->timer, s->engine->wheel->now);
+    sio_log_write(s->engine->log, SIO_LOG_WARN, "send_failed",
+                  "sid %s, address %s: %s; %zu bytes wait, the limit is %zu",
+                  s->sid, (const char *)s->request->address.base,
+                  sio_error_text(why), eio_session_backlog(s),
+                  s->engine->config->max_backlog);
+}
+
+static void close_doomed(eio_session *s)
+{
+    if (s->doom == SIO_ERR_BACKLOG) {
+        eio_count(s->engine, SIO_COUNTER_BACKLOG_CLOSED);
+    }
+    eio_count_error(s->engine, s->doom);
+    eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_TRANSPORT_ERROR, s->doom);
+}
+
+sio_error eio_session_send(eio_session *session, sio_frame *frame,
+                           eio_form form)
+{
+    if (!is_open(session)) {
+        return SIO_ERR_CLOSED;
+    }
+    /* What comes alone may be as large as it likes: the limit is for what
+     * piles up. */
+    size_t backlog = eio_session_backlog(session);
+    size_t limit = session->engine->config->max_backlog;
+    sio_error err = session->doom;
+    if (err != SIO_OK) {
+        return err;
+    }
+    if (backlog != 0 && (backlog > limit || frame->len > limit - backlog)) {
+        err = SIO_ERR_BACKLOG;
+    } else {
+        err = eio_session_queue(session, frame, form);
+    }
+    if (err != SIO_OK) {
+        doom(session, err);
+    }
+    return err;
+}
+
+/* ------------------------------------------------------------- closing -- */
+
+static void destroy(sio_mortal *mortal)
+{
+    eio_session *s = SIO_OWNER(mortal, eio_session, mortal);
+    sio_frameq_clear(&s->outbox, s->engine->chunks);
+    eio_request_unref(s->request);
+    free(s);
+}
+
+void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
+                        sio_error why)
+{
+    eio_engine *engine = s->engine;
+    eio_transport *tp = s->transport;
+
+    assert(s->state != EIO_STATE_CLOSED);
+    s->state = EIO_STATE_CLOSED;
+    eio_upgrade_abandon(s);
+    sio_wheel_cancel(engine->wheel, &s->timer);
+    sio_map_remove(&engine->sessions, &s->node);
+    engine->counters[SIO_COUNTER_SESSIONS]--;
+    if (tp != NULL) {
+        s->transport = NULL;
+        eio_transport_orphan(tp);
+        tp->ops->close(tp, mode);
+    }
+    sio_log_write(engine->log, SIO_LOG_INFO, "session_closed",
+                  "sid %s, address %s: %s%s%s", s->sid,
+                  (const char *)s->request->address.base,
+                  eio_reason_text(reason), why == SIO_OK ? "" : ", ",
+                  why == SIO_OK ? "" : sio_error_text(why));
+    sio_reap_later(engine->doomed, &s->mortal);
+    engine->events->closed(s->user, s, reason, why);
+}
+
+/* What is left to do in CLOSING once the outbox is empty. */
+static void close_flushed(eio_session *s)
+{
+    eio_transport *tp = s->transport;
+    if (tp->writable) {
+        eio_session_finish(s, EIO_CLOSE_LINGER, EIO_REASON_FORCED_CLOSE,
+                           SIO_OK);
+        return;
+    }
+    /* The peer will only hear of it when it asks; the transport waits for
+     * that, and `gone` ends the session. */
+    tp->ops->close(tp, EIO_CLOSE_LINGER);
+}
+
+void eio_session_close(eio_session *session, eio_close_mode mode)
+{
+    eio_session *s = session;
+    if (s->state == EIO_STATE_CLOSED) {
+        return;
+    }
+    if (mode == EIO_CLOSE_NOW) {
+        eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_FORCED_CLOSE, SIO_OK);
+        return;
+    }
+    if (!eio_session_move(s, EIO_EVENT_CLOSE)) {
+        return;
+    }
+    eio_upgrade_abandon(s);
+    if (s->doom == SIO_OK) {
+        sio_wheel_arm(s->engine->wheel, &s->timer,
+                      s->engine->wheel->now + s->engine->config->close_timeout);
+    }
+    eio_session_flush(s);
+    if (s->outbox.count == 0) {
+        close_flushed(s);
+    }
+}
+
+void eio_session_blame(eio_session *session, sio_error why)
+{
+    if (!is_open(session)) {
+        return;
+    }
+    sio_log_write(session->engine->log, SIO_LOG_WARN, "protocol_violation",
+                  "sid %s, address %s: %s", session->sid,
+                  (const char *)session->request->address.base,
+                  sio_error_text(why));
+    eio_count_error(session->engine, why);
+    eio_session_close(session, EIO_CLOSE_LINGER);
+}
+
+/* --------------------------------------------------- the transport's news -- */
+
+static void fail(eio_session *s, sio_error why)
+{
+    bool unreadable = why == SIO_ERR_PACKET_TYPE ||
+                      why == SIO_ERR_PACKET_EMPTY || why == SIO_ERR_BASE64;
+    sio_log_write(s->engine->log, SIO_LOG_WARN, "transport_failed",
+                  "sid %s, address %s, %s: %s", s->sid,
+                  (const char *)s->request->address.base,
+                  eio_session_transport_name(s), sio_error_text(why));
+    eio_count_error(s->engine, why);
+    eio_session_finish(s, EIO_CLOSE_NOW,
+                       unreadable ? EIO_REASON_PARSE_ERROR
+                                  : EIO_REASON_TRANSPORT_ERROR,
+                       why);
+}
+
+static void rearm(eio_session *s)
+{
+    if (s->doom != SIO_OK) {
+        return; /* the timer has something else to do */
+    }
+    sio_wheel_arm(s->engine->wheel, &s->timer, s->heartbeat.deadline);
+}
+
+static void peer_closes(eio_session *s)
+{
+    eio_transport *tp = s->transport;
+    if (tp->ops->release != NULL) {
+        tp->ops->release(tp);
+    }
+    eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_TRANSPORT_CLOSE, SIO_OK);
+}
+
+static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
+{
+    eio_session *s = owner;
+    (void)tp;
+    if (!is_open(s)) {
+        return;
+    }
+    eio_count(s->engine, SIO_COUNTER_PACKETS_IN);
+    if (packet->type != EIO_PACKET_PONG &&
+        eio_heartbeat_traffic(&s->heartbeat, s->engine->wheel->now)) {
+        rearm(s);
+    }
+    switch (packet->type) {
+    case EIO_PACKET_MESSAGE:
+        s->engine->events->message(s->user, s, packet->form, packet->data);
+        break;
+    case EIO_PACKET_PONG:
+        eio_heartbeat_pong(&s->heartbeat, s->engine->wheel->now);
+        rearm(s);
+        break;
+    case EIO_PACKET_PING:
+        fail(s, SIO_ERR_HEARTBEAT);
+        break;
+    case EIO_PACKET_CLOSE:
+        peer_closes(s);
+        break;
+    case EIO_PACKET_OPEN:
+    case EIO_PACKET_UPGRADE:
+    case EIO_PACKET_NOOP:
+        break; /* without meaning here, and without harm */
+    }
+}
+
+static void on_drained(void *owner, eio_transport *tp)
+{
+    eio_session *s = owner;
+    (void)tp;
+    eio_session_flush(s);
+    if (s->outbox.count != 0) {
+        return;
+    }
+    if (s->state == EIO_STATE_CLOSING) {
+        close_flushed(s);
+    } else if (eio_session_backlog(s) == 0) {
+        s->engine->events->drained(s->user, s);
+    }
+}
+
+static void on_failed(void *owner, eio_transport *tp, sio_error why)
+{
+    (void)tp;
+    fail(owner, why);
+}
+
+static void on_gone(void *owner, eio_transport *tp, sio_error why)
+{
+    eio_session *s = owner;
+    eio_reason reason = s->state == EIO_STATE_CLOSING
+                            ? EIO_REASON_FORCED_CLOSE
+                        : why == SIO_OK ? EIO_REASON_TRANSPORT_CLOSE
+                                        : EIO_REASON_TRANSPORT_ERROR;
+    (void)tp;
+    s->transport = NULL;
+    eio_session_finish(s, EIO_CLOSE_NOW, reason, why);
+}
+
+static const eio_transport_events carrier_events = {
+    .packet = on_packet,
+    .drained = on_drained,
+    .failed = on_failed,
+    .gone = on_gone,
+};
+
+void eio_session_carry(eio_session *s, eio_transport *tp)
+{
+    s->transport = tp;
+    tp->events = &carrier_events;
+    tp->owner = s;
+}
+
+/* ------------------------------------------------------------- opening -- */
+
+static void send_ping(eio_session *s)
+{
+    if (eio_session_queue(s, s->engine->ping, EIO_FORM_TEXT) == SIO_OK) {
+        rearm(s);
+    } else {
+        fail(s, SIO_ERR_NO_MEMORY);
+    }
+}
+
+static void on_timer(sio_timer *timer)
+{
+    eio_session *s = SIO_OWNER(timer, eio_session, timer);
+    if (s->doom != SIO_OK) {
+        close_doomed(s);
+        return;
+    }
+    if (s->state == EIO_STATE_CLOSING) {
+        eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_FORCED_CLOSE,
+                           SIO_ERR_TIMEOUT);
+        return;
+    }
+    switch (eio_heartbeat_tick(&s->heartbeat, s->engine->wheel->now)) {
+    case EIO_BEAT_NONE:
+        rearm(s);
+        break;
+    case EIO_BEAT_PING:
+        send_ping(s);
+        break;
+    case EIO_BEAT_DEAD:
+        eio_count(s->engine, SIO_COUNTER_PING_TIMEOUTS);
+        eio_count_error(s->engine, SIO_ERR_TIMEOUT);
+        eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_PING_TIMEOUT,
+                           SIO_ERR_TIMEOUT);
+        break;
+    }
+}
+
+eio_session *eio_session_new(eio_engine *engine, eio_request *request)
+{
+    eio_session *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return NULL;
+    }
+    s->mortal.destroy = destroy;
+    s->engine = engine;
+    s->request = request;
+    s->state = EIO_STATE_OPENING;
+    s->timer.fire = on_timer;
+    s->heartbeat.interval = engine->config->ping_interval;
+    s->heartbeat.timeout = engine->config->ping_timeout;
+    eio_heartbeat_start(&s->heartbeat, engine->wheel->now);
+    if (sio_token_make(engine->random, s->sid) != SIO_OK ||
+        sio_map_insert(&engine->sessions, &s->node) != SIO_OK) {
+        free(s);
+        return NULL;
+    }
+    rearm(s);
+    return s;
+}

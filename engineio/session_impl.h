@@ -1,0 +1,63 @@
+#ifndef EIO_SESSION_IMPL_H
+#define EIO_SESSION_IMPL_H
+
+/* The inside of a session, for the files that make it up: session.c,
+ * upgrade.c, engine.c, handshake.c. */
+
+#include "base/token.h"
+#include "engineio/engine.h"
+#include "engineio/heartbeat.h"
+#include "engineio/session.h"
+#include "engineio/state.h"
+
+/* An upgrade that is under way: a candidate beside the carrying transport. */
+typedef struct eio_upgrade {
+    sio_mortal mortal;
+    eio_session *session; /* NULL once it is over */
+    eio_transport *candidate;
+    sio_timer deadline; /* the whole of it */
+    sio_timer release;  /* the next look at a waiting poll, once probed */
+} eio_upgrade;
+
+struct eio_session {
+    sio_mortal mortal;
+    sio_map_node node; /* in engine->sessions, until closed */
+    eio_engine *engine;
+    eio_transport *transport; /* NULL once it is gone */
+    eio_upgrade *upgrade;     /* NULL unless one is under way */
+    eio_request *request;     /* owned */
+    void *user;
+    sio_timer timer; /* the heartbeat's; in CLOSING the end of patience */
+    eio_heartbeat heartbeat;
+    sio_frameq outbox; /* what the transport could not take yet */
+    uint8_t state;     /* eio_state */
+    bool upgraded;     /* no second time */
+    sio_error doom;    /* a send has failed; closed before the turn ends */
+    char sid[EIO_SID_LEN + 1];
+};
+
+/* Makes a session, unheard of, that owns `request`, or leaves that alone and
+ * returns NULL. */
+eio_session *eio_session_new(eio_engine *engine, eio_request *request);
+
+/* Makes the move that `event` stands for; false where it is not allowed. */
+bool eio_session_move(eio_session *s, eio_event event);
+
+/* Hands the transport what it can take from the outbox. */
+void eio_session_flush(eio_session *s);
+
+/* Sends a packet however much waits, sharing `frame`.  The session has to have
+ * a transport.  May fail with NO_MEMORY. */
+sio_error eio_session_queue(eio_session *s, sio_frame *frame, eio_form form);
+
+/* Makes `tp` the one that carries the session. */
+void eio_session_carry(eio_session *s, eio_transport *tp);
+
+/* Ends the session: closes the transport, reports, and dooms the memory. */
+void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
+                        sio_error why);
+
+/* Ends an upgrade, if one is under way, without a change of transport. */
+void eio_upgrade_abandon(eio_session *s);
+
+#endif

@@ -1,0 +1,75 @@
+#ifndef EIO_TRANSPORT_H
+#define EIO_TRANSPORT_H
+
+#include <stdbool.h>
+
+#include "base/frame.h"
+#include "engineio/packet.h"
+#include "socketio/error.h"
+
+/*
+ * The seam between a session and whatever carries its packets.  The engine
+ * owns this file; transport/ implements it.  Calls go down through `ops`,
+ * news comes up through `events`, and neither side knows the other's type.
+ */
+typedef struct eio_transport eio_transport;
+
+typedef enum eio_close_mode {
+    EIO_CLOSE_LINGER, /* send what is queued, see that the peer learns of it */
+    EIO_CLOSE_NOW     /* drop what is queued, tell the peer if it listens */
+} eio_close_mode;
+
+typedef struct eio_transport_ops {
+    const char *name; /* as clients spell it in `transport=` */
+
+    /* Whether the peer sends whole messages over it at any time, so that it
+     * can take over a session from another transport. */
+    bool can_take_over;
+
+    /* Queues one encoded packet, sharing `frame`.  A TEXT frame holds the
+     * packet with its type digit, a BINARY one the bare bytes of a message;
+     * base64, where a carrier needs it, is the carrier's affair.  Call it only
+     * while `writable`.  Never calls back into the session before returning.
+     * May fail with NO_MEMORY. */
+    sio_error (*send)(eio_transport *tp, sio_frame *frame, eio_form form);
+
+    /* Ends the transport, which is final: no event but `gone` follows, in a
+     * later loop turn, exactly once. */
+    void (*close)(eio_transport *tp, eio_close_mode mode);
+
+    /* Answers a request that waits for packets, if there is one, with a noop.
+     * NULL where nothing ever waits. */
+    void (*release)(eio_transport *tp);
+} eio_transport_ops;
+
+typedef struct eio_transport_events {
+    /* `packet` and its data are valid until the call returns; its form is TEXT
+     * or BINARY. */
+    void (*packet)(void *owner, eio_transport *tp, const eio_packet *packet);
+
+    /* `writable` has become true, or all that was queued has left. */
+    void (*drained)(void *owner, eio_transport *tp);
+
+    /* The peer broke a rule, or the carrier broke.  The owner has to close the
+     * transport before the call returns. */
+    void (*failed)(void *owner, eio_transport *tp, sio_error why);
+
+    /* The last call about `tp`: it is freed in this turn.  `why` is SIO_OK for
+     * an orderly end. */
+    void (*gone)(void *owner, eio_transport *tp, sio_error why);
+} eio_transport_events;
+
+/* The first member of every transport. */
+struct eio_transport {
+    const eio_transport_ops *ops;
+    const eio_transport_events *events;
+    void *owner;   /* handed back with every event; not owned */
+    size_t unsent; /* bytes queued that have not left */
+    bool writable; /* whether `send` may be called now */
+};
+
+/* Takes `tp` from its owner, who will hear nothing more of it: it ends by
+ * itself.  Use it together with `close`. */
+void eio_transport_orphan(eio_transport *tp);
+
+#endif

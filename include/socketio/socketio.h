@@ -1,0 +1,803 @@
+#ifndef SOCKETIO_SOCKETIO_H
+#define SOCKETIO_SOCKETIO_H
+
+/*
+ * libsocketio: a Socket.IO server (protocol revision 5 over Engine.IO 4).
+ *
+ * The words on ownership in this file: a callee that *borrows* does not keep
+ * what it gets beyond the call; one that *takes* owns it from then on; a
+ * function that *gives* makes the caller the owner; what is *shared* is
+ * counted, and each holder lets go of its own reference.
+ *
+ * Threads: unless a function says "from any thread", call it on the thread
+ * that runs the server's loop, which is where all callbacks happen.  Before
+ * the server runs, that is the thread which sets it up.
+ *
+ * Callbacks may call anything in this file, also on the very object they are
+ * told about.  Memory goes at the end of the loop's turn, never under the
+ * feet of a callback.
+ *
+ * Strings are NUL-terminated UTF-8 unless a length stands beside them.
+ */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "socketio/error.h"
+#include "socketio/log.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SIO_CHECK __attribute__((warn_unused_result))
+
+struct ev_loop;
+
+typedef struct sio_server sio_server;
+typedef struct sio_namespace sio_namespace;
+typedef struct sio_socket sio_socket;
+typedef struct sio_event sio_event;
+typedef struct sio_ack sio_ack;
+typedef struct sio_handshake sio_handshake;
+typedef struct sio_next sio_next;
+typedef struct sio_verdict sio_verdict;
+typedef struct sio_http_request sio_http_request;
+
+/* "major.minor.patch" of the library that is running, static. */
+SIO_API const char *sio_version(void);
+
+/* ------------------------------------------------------------- server -- */
+
+/* Transports a server offers; a set of bits. */
+enum { SIO_TRANSPORT_POLLING = 1, SIO_TRANSPORT_WEBSOCKET = 2 };
+
+/*
+ * Decides on a handshake.  Answer `verdict` once, now or later, by
+ * sio_verdict_allow() or sio_verdict_refuse(); the client waits until then.
+ * `request` is valid until the verdict is given.
+ */
+typedef void sio_allow_request_fn(sio_http_request *request,
+                                  sio_verdict *verdict, void *arg);
+
+/* May add headers with sio_http_add_header() to an answer of the engine. */
+typedef void sio_headers_fn(sio_http_request *request, void *arg);
+
+/* Tells of a refused request: `code` and `message` as the client sees them
+ * (0 "Transport unknown" to 5 "Unsupported protocol version"), `context` is a
+ * short reason.  All valid until the call returns. */
+typedef void sio_connection_error_fn(sio_http_request *request, int code,
+                                     const char *message, const char *context,
+                                     void *arg);
+
+typedef struct sio_server_config {
+    size_t size; /* sizeof(sio_server_config); sets the ABI */
+
+    /* Where to listen.  Port 0 takes a free one, see sio_server_port().  A
+     * NULL host is every address, IPv6 and IPv4. */
+    const char *host;
+    uint16_t port;
+    int backlog; /* connections the kernel keeps for us; at least 1 */
+
+    /* An event loop of the application to join, or NULL to own one. */
+    struct ev_loop *loop;
+    bool stop_on_signals; /* SIGINT and SIGTERM end sio_server_run() */
+
+    /* What is spoken. */
+    const char *path;       /* where clients find the server */
+    unsigned transports;    /* of SIO_TRANSPORT_*; at least one */
+    bool allow_upgrades;    /* whether the handshake offers an upgrade */
+    bool add_trailing_slash; /* whether `path` needs a `/` behind it */
+    bool destroy_upgrade;   /* end upgrade requests that are not for us */
+    uint32_t destroy_upgrade_timeout_ms; /* ... after this time */
+    bool serve_client;      /* serve the bundles of the official client */
+    const char *client_dir; /* where they are; NULL is where they were
+                               installed */
+    const char *cors_origin; /* NULL: no CORS headers; "*" or one origin */
+    const char *initial_packet; /* text sent behind the open packet, or NULL */
+
+    /* Milliseconds; at least 1. */
+    uint32_t ping_interval_ms;
+    uint32_t ping_timeout_ms;
+    uint32_t upgrade_timeout_ms;
+    uint32_t connect_timeout_ms; /* from the handshake to a namespace */
+    uint32_t header_timeout_ms;  /* for a request's head */
+    uint32_t body_timeout_ms;    /* for a request's body */
+    uint32_t keep_alive_ms;      /* a connection without a request */
+    uint32_t close_timeout_ms;   /* for the peer's half of a close */
+
+    /* Limits; at least 1. */
+    uint32_t max_payload;     /* bytes in a message, or a polling body */
+    uint32_t max_header_bytes;
+    uint32_t max_headers;     /* at most 128 */
+    uint32_t max_json_depth;  /* at most 1024 */
+    uint32_t max_attachments; /* binary attachments of one packet */
+    uint32_t max_packets;     /* packets in one polling body */
+    uint32_t max_namespaces;  /* a client may be connected to */
+    uint32_t max_rooms;       /* a socket may be in, besides its own */
+    uint32_t max_backlog;     /* bytes waiting for one slow client; over it
+                                 the session is closed */
+
+    /* Callbacks, each NULL or called with `arg`. */
+    sio_log_fn *on_log;
+    sio_log_level log_level; /* the most talkative one that is reported */
+    sio_allow_request_fn *on_allow_request;
+    sio_headers_fn *on_initial_headers; /* the answer that opens a session */
+    sio_headers_fn *on_headers;         /* every answer of the engine */
+    sio_connection_error_fn *on_connection_error;
+    void *arg;
+} sio_server_config;
+
+/* What Node's server would use.  Start from this and change what you must. */
+static inline sio_server_config sio_server_config_default(void)
+{
+    sio_server_config c;
+    unsigned char *raw = (unsigned char *)&c;
+    for (size_t i = 0; i < sizeof(c); i++) {
+        raw[i] = 0;
+    }
+    c.size = sizeof(c);
+    c.port = 3000;
+    c.backlog = 1024;
+    c.path = "/socket.io";
+    c.transports = SIO_TRANSPORT_POLLING | SIO_TRANSPORT_WEBSOCKET;
+    c.allow_upgrades = true;
+    c.add_trailing_slash = true;
+    c.destroy_upgrade = true;
+    c.destroy_upgrade_timeout_ms = 1000;
+    c.serve_client = true;
+    c.ping_interval_ms = 25000;
+    c.ping_timeout_ms = 20000;
+    c.upgrade_timeout_ms = 10000;
+    c.connect_timeout_ms = 45000;
+    c.header_timeout_ms = 15000;
+    c.body_timeout_ms = 60000;
+    c.keep_alive_ms = 5000;
+    c.close_timeout_ms = 30000;
+    c.max_payload = 1000000;
+    c.max_header_bytes = 16384;
+    c.max_headers = 100;
+    c.max_json_depth = 128;
+    c.max_attachments = 10;
+    c.max_packets = 1000;
+    c.max_namespaces = 100;
+    c.max_rooms = 10000;
+    c.max_backlog = 4194304;
+    c.log_level = SIO_LOG_WARN;
+    return c;
+}
+
+#define SIO_SERVER_CONFIG_DEFAULT sio_server_config_default()
+
+/*
+ * Makes a server.  `config` and the strings in it are copied; its `loop` and
+ * `arg` are borrowed until sio_server_free().  Nothing is bound yet.
+ *
+ * Gives the server, or NULL when a value in `config` is not allowed (the log
+ * says which) or memory or randomness cannot be had.
+ */
+SIO_API sio_server *sio_server_new(const sio_server_config *config);
+
+/*
+ * Binds and listens; from then on clients are accepted whenever the loop
+ * runs.  sio_server_run() does this by itself where it has not been done.
+ *
+ * Returns SIO_OK, SIO_ERR_ADDRESS (the log says why), SIO_ERR_STATE when the
+ * server listens already or is closed, or SIO_ERR_NO_MEMORY.
+ */
+SIO_API SIO_CHECK sio_error sio_server_listen(sio_server *server);
+
+/* The port that is listened on, or 0 before that. */
+SIO_API uint16_t sio_server_port(const sio_server *server);
+
+/*
+ * Runs the server's own loop on the calling thread until sio_server_stop()
+ * has closed it.  A server that joined a loop of the application has no use
+ * for this.
+ *
+ * Returns SIO_OK after an orderly end, or what sio_server_listen() says.
+ */
+SIO_API SIO_CHECK sio_error sio_server_run(sio_server *server);
+
+/*
+ * Closes the server: it stops accepting, every socket is disconnected with
+ * SIO_DISCONNECT_SERVER_SHUTTING_DOWN, waiting polls are answered, and
+ * sio_server_run() returns once that has left, or `close_timeout_ms` has
+ * passed.  Doing so twice is the same as once.  From any thread, and from a
+ * signal handler.
+ */
+SIO_API void sio_server_stop(sio_server *server);
+
+/* Whether the server has been stopped and nothing of it is left on its loop:
+ * then a joined loop may end and the server be freed. */
+SIO_API bool sio_server_closed(const sio_server *server);
+
+/* Frees a server whose loop does not run (any more), with everything that
+ * belongs to it, namespaces included.  NULL is allowed. */
+SIO_API void sio_server_free(sio_server *server);
+
+/*
+ * Runs `fn` with `arg` on the server's loop, in the order of posting.  `arg`
+ * stays the caller's.  From any thread.  `fn` is not called when the server
+ * is freed before its turn comes.
+ *
+ * Returns SIO_OK, SIO_ERR_CLOSED or SIO_ERR_NO_MEMORY.
+ */
+typedef void sio_post_fn(sio_server *server, void *arg);
+SIO_API SIO_CHECK sio_error sio_server_post(sio_server *server,
+                                            sio_post_fn *fn, void *arg);
+
+/* What is counted since the server was made; the first three go up and down. */
+#define SIO_COUNTER_MAP(X)                                                     \
+    X(CONNECTIONS, "connections")                                              \
+    X(SESSIONS, "sessions")                                                    \
+    X(SOCKETS, "sockets")                                                      \
+    X(ACCEPTED, "accepted")                                                    \
+    X(HANDSHAKES, "handshakes")                                                \
+    X(UPGRADES, "upgrades")                                                    \
+    X(REFUSED, "refused")                                                      \
+    X(HTTP_REQUESTS, "http_requests")                                          \
+    X(HTTP_ERRORS, "http_errors")                                              \
+    X(PACKETS_IN, "packets_in")                                                \
+    X(PACKETS_OUT, "packets_out")                                              \
+    X(BYTES_IN, "bytes_in")                                                    \
+    X(BYTES_OUT, "bytes_out")                                                  \
+    X(PEER_ERRORS, "peer_errors")                                              \
+    X(PING_TIMEOUTS, "ping_timeouts")                                          \
+    X(CONNECT_TIMEOUTS, "connect_timeouts")                                    \
+    X(BACKLOG_CLOSED, "backlog_closed")                                        \
+    X(VOLATILE_DROPPED, "volatile_dropped")
+
+typedef enum sio_counter {
+#define SIO_COUNTER_NAME(name, text) SIO_COUNTER_##name,
+    SIO_COUNTER_MAP(SIO_COUNTER_NAME)
+#undef SIO_COUNTER_NAME
+    SIO_COUNTER_COUNT
+} sio_counter;
+
+SIO_API uint64_t sio_server_counter(const sio_server *server,
+                                    sio_counter counter);
+
+/* The counter's name as above, static; NULL for what is no counter. */
+SIO_API const char *sio_counter_name(sio_counter counter);
+
+/* How many peers' errors of the kind `err` (-2xx, and SIO_ERR_TIMEOUT,
+ * SIO_ERR_BACKLOG) have ended a request or a session. */
+SIO_API uint64_t sio_server_error_count(const sio_server *server,
+                                        sio_error err);
+
+/* --------------------------------------------------------- namespaces -- */
+
+/*
+ * The namespace `name`, made on first use; a missing leading `/` is added.
+ * Borrowed from the server.  NULL when `name` holds a comma, or when memory
+ * is short.
+ */
+SIO_API sio_namespace *sio_server_of(sio_server *server, const char *name);
+
+SIO_API const char *sio_namespace_name(const sio_namespace *nsp);
+SIO_API sio_server *sio_namespace_server(const sio_namespace *nsp);
+
+/* Sockets connected to this namespace. */
+SIO_API size_t sio_namespace_count(const sio_namespace *nsp);
+
+/* Sockets in `room`. */
+SIO_API size_t sio_namespace_room_count(const sio_namespace *nsp,
+                                        const char *room);
+
+/* Rooms that have at least one socket, own-id rooms left out. */
+SIO_API size_t sio_namespace_rooms(const sio_namespace *nsp);
+
+/* The connected socket with this id, borrowed, or NULL. */
+SIO_API sio_socket *sio_namespace_socket(const sio_namespace *nsp,
+                                         const char *id);
+
+typedef void sio_socket_fn(sio_socket *socket, void *arg);
+typedef void sio_event_fn(sio_socket *socket, sio_event *event, void *arg);
+
+/* Visits each connected socket; `fn` may disconnect any of them. */
+SIO_API void sio_namespace_each(sio_namespace *nsp, sio_socket_fn *fn,
+                                void *arg);
+
+/* The same for the members of `room`. */
+SIO_API void sio_namespace_each_in(sio_namespace *nsp, const char *room,
+                                   sio_socket_fn *fn, void *arg);
+
+/*
+ * Registers a handler for an event of this name from any client of this
+ * namespace.  Handlers of one event run in the order of registration.  `arg`
+ * is handed back untouched and stays yours.
+ *
+ * Returns SIO_OK, SIO_ERR_RESERVED for a name that no client may use, or
+ * SIO_ERR_NO_MEMORY.
+ */
+SIO_API sio_error sio_namespace_on(sio_namespace *nsp, const char *event,
+                                   sio_event_fn *fn, void *arg);
+
+/* Registers a handler for every event, called before those by name. */
+SIO_API sio_error sio_namespace_on_any(sio_namespace *nsp, sio_event_fn *fn,
+                                       void *arg);
+
+/* Takes back what sio_namespace_on() registered with the same three values;
+ * nothing happens when there is no such handler. */
+SIO_API void sio_namespace_off(sio_namespace *nsp, const char *event,
+                               sio_event_fn *fn, void *arg);
+
+/* Registers a handler for a socket that has connected: its CONNECT packet is
+ * queued, so what the handler emits comes behind it. */
+SIO_API sio_error sio_namespace_on_connection(sio_namespace *nsp,
+                                              sio_socket_fn *fn, void *arg);
+
+#define SIO_DISCONNECT_MAP(X)                                                  \
+    X(CLIENT_NAMESPACE_DISCONNECT, "client namespace disconnect")              \
+    X(SERVER_NAMESPACE_DISCONNECT, "server namespace disconnect")              \
+    X(SERVER_SHUTTING_DOWN, "server shutting down")                            \
+    X(FORCED_CLOSE, "forced close")                                            \
+    X(FORCED_SERVER_CLOSE, "forced server close")                              \
+    X(PING_TIMEOUT, "ping timeout")                                            \
+    X(TRANSPORT_CLOSE, "transport close")                                      \
+    X(TRANSPORT_ERROR, "transport error")                                      \
+    X(PARSE_ERROR, "parse error")
+
+typedef enum sio_disconnect_reason {
+#define SIO_DISCONNECT_NAME(name, text) SIO_DISCONNECT_##name,
+    SIO_DISCONNECT_MAP(SIO_DISCONNECT_NAME)
+#undef SIO_DISCONNECT_NAME
+} sio_disconnect_reason;
+
+/* The reason as the official server spells it, static. */
+SIO_API const char *sio_disconnect_text(sio_disconnect_reason reason);
+
+/*
+ * Told of the end of a socket.  `why` is the error behind the reason, such as
+ * SIO_ERR_OVERLAP for "transport error", or SIO_OK.
+ */
+typedef void sio_disconnect_fn(sio_socket *socket, sio_disconnect_reason reason,
+                               sio_error why, void *arg);
+
+/* The socket is about to go: its rooms are still there. */
+SIO_API sio_error sio_namespace_on_disconnecting(sio_namespace *nsp,
+                                                 sio_disconnect_fn *fn,
+                                                 void *arg);
+
+/* The socket is gone: the last call about it. */
+SIO_API sio_error sio_namespace_on_disconnect(sio_namespace *nsp,
+                                              sio_disconnect_fn *fn, void *arg);
+
+/* All that was queued for the socket's connection has been handed to the
+ * kernel, or to the poll that fetched it. */
+SIO_API sio_error sio_namespace_on_drained(sio_namespace *nsp,
+                                           sio_socket_fn *fn, void *arg);
+
+/* The socket's connection has moved to another transport. */
+SIO_API sio_error sio_namespace_on_upgrade(sio_namespace *nsp,
+                                           sio_socket_fn *fn, void *arg);
+
+/*
+ * A middleware decides on a client that wants to connect.  Middlewares run in
+ * the order of registration, each after the one before has called
+ * sio_next_allow().  The socket has its id and handshake and may join rooms,
+ * which is undone on refusal; it is not connected.
+ *
+ * Answer `next` exactly once, now or later, on the loop's thread.  The client
+ * may have left meanwhile; the answer then has no effect.
+ */
+typedef void sio_middleware_fn(sio_socket *socket, sio_next *next, void *arg);
+SIO_API sio_error sio_namespace_use(sio_namespace *nsp, sio_middleware_fn *fn,
+                                    void *arg);
+
+/* Goes on to the next middleware, or connects.  Takes `next`. */
+SIO_API void sio_next_allow(sio_next *next);
+
+/* Refuses: the client gets a CONNECT_ERROR with `message` and, if `data` is
+ * not NULL, with that JSON text as `data`; malformed JSON is left out and
+ * logged.  Takes `next`, borrows the strings. */
+SIO_API void sio_next_refuse(sio_next *next, const char *message,
+                             const char *data);
+
+typedef enum sio_room_change {
+    SIO_ROOM_CREATED,
+    SIO_ROOM_JOINED,
+    SIO_ROOM_LEFT,
+    SIO_ROOM_DELETED
+} sio_room_change;
+
+/* Told of rooms; `id` is the socket's id, or NULL for created and deleted.
+ * Rooms named by a socket's own id are not reported. */
+typedef void sio_room_fn(sio_namespace *nsp, sio_room_change change,
+                         const char *room, const char *id, void *arg);
+SIO_API sio_error sio_namespace_on_room(sio_namespace *nsp, sio_room_fn *fn,
+                                        void *arg);
+
+/* ---------------------------------------------------- arguments, events -- */
+
+typedef struct sio_binary {
+    const void *data;
+    size_t len; /* bytes */
+} sio_binary;
+
+/*
+ * The arguments of an event or an acknowledgement, as they stand on the wire:
+ * `json` is the inner text of a JSON array, such as `1,"two",{"three":3}`,
+ * without the brackets.  Where an argument, or a value anywhere in one, is
+ * binary, the text has {"_placeholder":true,"num":N} and `binaries[N]` the
+ * bytes.  A view: it owns nothing.
+ */
+typedef struct sio_args {
+    const char *json; /* not terminated; may be NULL when json_len is 0 */
+    size_t json_len;
+    const sio_binary *binaries;
+    size_t binary_count;
+} sio_args;
+
+/* The event's name, NUL-terminated; "" when the client sent no payload.  A
+ * number, which is allowed as a name, is given as its digits. */
+SIO_API const char *sio_event_name(const sio_event *event);
+
+/* All arguments, borrowed from the event: valid until the callback returns.
+ * Ready to be handed to any function that takes sio_args. */
+SIO_API const sio_args *sio_event_args(const sio_event *event);
+
+SIO_API size_t sio_event_arg_count(const sio_event *event);
+
+/* The JSON text of one argument, borrowed; NULL when there is none. */
+SIO_API const char *sio_event_arg(const sio_event *event, size_t index,
+                                  size_t *len);
+
+/* Sets `*out` when this argument is binary.  Borrowed.  SIO_ERR_MISMATCH
+ * otherwise. */
+SIO_API SIO_CHECK sio_error sio_event_arg_binary(const sio_event *event,
+                                                 size_t index, sio_binary *out);
+
+/*
+ * Unpacks the arguments by a format of jansson's json_unpack(): one item per
+ * argument, further arguments are ignored.  "s" fills a `const char *` that is
+ * valid until the callback returns; "{s:i}" reads a member of an object; "o"
+ * borrows a json_t.
+ *
+ * Returns SIO_OK, SIO_ERR_MISMATCH when the arguments do not fit, or
+ * SIO_ERR_NO_MEMORY.
+ */
+SIO_API SIO_CHECK sio_error sio_event_unpack(sio_event *event,
+                                             const char *format, ...);
+
+/* Whether the client asked for an acknowledgement and has not got one. */
+SIO_API bool sio_event_wants_ack(const sio_event *event);
+
+/*
+ * Acknowledges the event.  `format` and what follows are packed as by
+ * jansson's json_pack(), one item per argument; NULL sends none.  Where the
+ * client asked for no acknowledgement, or has got it, nothing happens.
+ *
+ * Returns SIO_OK, SIO_ERR_ARGUMENT for a bad format, SIO_ERR_STATE when there
+ * is nothing to acknowledge, SIO_ERR_CLOSED, SIO_ERR_TOO_LARGE or
+ * SIO_ERR_NO_MEMORY.
+ */
+SIO_API sio_error sio_event_ack(sio_event *event, const char *format, ...);
+
+/* The same with ready arguments, which are trusted to be well formed. */
+SIO_API sio_error sio_event_ack_args(sio_event *event, const sio_args *args);
+
+/*
+ * Gives the right to acknowledge later, also after the callback has
+ * returned; end it with sio_ack_send*() or sio_ack_drop().  NULL when there
+ * is nothing to acknowledge or memory is short.
+ */
+SIO_API sio_ack *sio_event_take_ack(sio_event *event);
+
+/* Acknowledge as sio_event_ack() does.  Takes `ack` in every case. */
+SIO_API sio_error sio_ack_send(sio_ack *ack, const char *format, ...);
+SIO_API sio_error sio_ack_send_args(sio_ack *ack, const sio_args *args);
+
+/* Lets go of `ack` without an answer.  NULL is allowed. */
+SIO_API void sio_ack_drop(sio_ack *ack);
+
+/* -------------------------------------------------------------- sockets -- */
+
+/* 20 characters, unlike the session's id; what the client knows as its id. */
+SIO_API const char *sio_socket_id(const sio_socket *socket);
+SIO_API sio_namespace *sio_socket_namespace(const sio_socket *socket);
+
+/* Between the connection handlers and the disconnect handlers. */
+SIO_API bool sio_socket_connected(const sio_socket *socket);
+
+/* The Engine.IO session that carries it; NUL-terminated, borrowed, "" once
+ * that is gone. */
+SIO_API const char *sio_socket_session_id(const sio_socket *socket);
+
+/* "polling" or "websocket"; "" once the session is gone.  Static. */
+SIO_API const char *sio_socket_transport(const sio_socket *socket);
+
+/* Bytes queued for the socket's connection that the kernel has not taken. */
+SIO_API size_t sio_socket_backlog(const sio_socket *socket);
+
+/* Keeps `socket` valid beyond the callback; it does not keep it connected.
+ * Each is undone by one sio_socket_unref().  Returns `socket`. */
+SIO_API sio_socket *sio_socket_ref(sio_socket *socket);
+SIO_API void sio_socket_unref(sio_socket *socket);
+
+/* Attaches a pointer of the application.  `destroy`, unless NULL, is called
+ * with it when it is replaced or the socket's memory goes. */
+SIO_API void sio_socket_set_data(sio_socket *socket, void *data,
+                                 void (*destroy)(void *data));
+SIO_API void *sio_socket_data(const sio_socket *socket);
+
+/*
+ * Emits an event.  `format` and what follows are packed as by jansson's
+ * json_pack(), one item per argument: sio_socket_emit(s, "said", "s{s:i}",
+ * "hello", "at", 5); NULL sends none.
+ *
+ * The packet is queued, not sent: success says nothing about the network.
+ *
+ * Returns SIO_OK, or, having done nothing:
+ *   SIO_ERR_ARGUMENT   the format is bad, or a string is not UTF-8
+ *   SIO_ERR_RESERVED   `event` is a reserved name
+ *   SIO_ERR_CLOSED     the socket is not connected (any more)
+ *   SIO_ERR_BACKLOG    more than max_backlog waits; the session is closed
+ *   SIO_ERR_NO_MEMORY
+ */
+SIO_API sio_error sio_socket_emit(sio_socket *socket, const char *event,
+                                  const char *format, ...);
+
+/* The same, but dropped (with SIO_OK) while anything waits to be sent. */
+SIO_API sio_error sio_socket_emit_volatile(sio_socket *socket,
+                                           const char *event,
+                                           const char *format, ...);
+
+/* Emits JSON text: `json` is the inner text of an array of `len` bytes, such
+ * as `1,"two"`.  It is checked: SIO_ERR_ARGUMENT when malformed. */
+SIO_API sio_error sio_socket_emit_json(sio_socket *socket, const char *event,
+                                       const char *json, size_t len);
+
+enum { SIO_EMIT_VOLATILE = 1 };
+
+/*
+ * Emits ready arguments: those of a received event, or the caller's own.
+ * They are trusted to be well formed (emit_json checks) and copied.  `flags`
+ * is 0 or SIO_EMIT_VOLATILE.  Errors as sio_socket_emit(), and
+ * SIO_ERR_ARGUMENT for more than max_attachments binaries.
+ */
+SIO_API sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
+                                       const sio_args *args, unsigned flags);
+
+/* Emits one binary argument. */
+SIO_API sio_error sio_socket_emit_binary(sio_socket *socket, const char *event,
+                                         const void *data, size_t len);
+
+/*
+ * Receives the answer to an event that asked for one.  Called exactly once,
+ * on the loop's thread:
+ *
+ *   SIO_OK           `answer` holds the arguments; sio_event_unpack() etc.
+ *                    work on it until the call returns
+ *   SIO_ERR_CLOSED   the socket was disconnected first; `answer` is NULL
+ *   SIO_ERR_TIMEOUT  `timeout_ms` passed first; `answer` is NULL
+ */
+typedef void sio_ack_fn(sio_socket *socket, sio_error err, sio_event *answer,
+                        void *arg);
+
+/*
+ * Emits an event and asks for an acknowledgement.  `timeout_ms` counts from
+ * this call; 0 waits as long as the socket lives.  `on_ack` is called if, and
+ * only if, SIO_OK is returned, and never before this function has returned.
+ * `arg` is handed to it untouched.  Errors as sio_socket_emit().
+ */
+SIO_API sio_error sio_socket_emit_ack(sio_socket *socket, const char *event,
+                                      uint32_t timeout_ms, sio_ack_fn *on_ack,
+                                      void *arg, const char *format, ...);
+SIO_API sio_error sio_socket_emit_ack_args(sio_socket *socket,
+                                           const char *event,
+                                           uint32_t timeout_ms,
+                                           sio_ack_fn *on_ack, void *arg,
+                                           const sio_args *args);
+
+/*
+ * Rooms.  Each socket is in the room named by its own id.  Joining twice is
+ * the same as once; leaving a room it is not in does nothing.
+ *
+ * Join returns SIO_OK, SIO_ERR_CLOSED after the disconnect, SIO_ERR_LIMIT at
+ * max_rooms, or SIO_ERR_NO_MEMORY.
+ */
+SIO_API sio_error sio_socket_join(sio_socket *socket, const char *room);
+SIO_API void sio_socket_leave(sio_socket *socket, const char *room);
+SIO_API bool sio_socket_in_room(const sio_socket *socket, const char *room);
+
+/* Visits the rooms, the own id first; `fn` must not join or leave. */
+typedef void sio_room_visit_fn(const char *room, void *arg);
+SIO_API void sio_socket_each_room(const sio_socket *socket,
+                                  sio_room_visit_fn *fn, void *arg);
+SIO_API size_t sio_socket_room_count(const sio_socket *socket);
+
+/* Disconnects from the namespace; the reason is
+ * SIO_DISCONNECT_SERVER_NAMESPACE_DISCONNECT. */
+SIO_API void sio_socket_disconnect(sio_socket *socket);
+
+/* Disconnects every namespace of the client, then closes its connection once
+ * what is queued has left. */
+SIO_API void sio_socket_close(sio_socket *socket);
+
+/* ------------------------------------------------------------ handshake -- */
+
+/* The first HTTP request of the session and the client's auth.  Borrowed:
+ * valid as long as the socket. */
+SIO_API const sio_handshake *sio_socket_handshake(const sio_socket *socket);
+
+/* A header by its lower-case name; values of a repeated header are joined by
+ * ", ".  NULL when absent. */
+SIO_API const char *sio_handshake_header(const sio_handshake *handshake,
+                                         const char *name);
+
+/* A decoded query parameter, the last of its name; NULL when absent. */
+SIO_API const char *sio_handshake_query(const sio_handshake *handshake,
+                                        const char *name);
+SIO_API const char *sio_handshake_url(const sio_handshake *handshake);
+SIO_API const char *sio_handshake_address(const sio_handshake *handshake);
+SIO_API int64_t sio_handshake_issued(const sio_handshake *handshake); /* ms
+                                                     since 1970-01-01 UTC */
+SIO_API bool sio_handshake_xdomain(const sio_handshake *handshake);
+SIO_API bool sio_handshake_secure(const sio_handshake *handshake);
+
+/* The auth the client sent with its CONNECT: JSON text, "{}" when none. */
+SIO_API const char *sio_socket_auth(const sio_socket *socket);
+
+/* Unpacks the auth object by a jansson format such as "{s:s}".  Strings live
+ * as long as the socket.  SIO_ERR_MISMATCH when it does not fit. */
+SIO_API SIO_CHECK sio_error sio_socket_auth_unpack(sio_socket *socket,
+                                                   const char *format, ...);
+
+/* Writes the whole handshake object as JSON, with the members headers, time,
+ * address, xdomain, secure, issued, url, query and auth.  Writes at most
+ * `cap` bytes, not terminated, and returns how many there are. */
+SIO_API size_t sio_socket_handshake_json(const sio_socket *socket, char *out,
+                                         size_t cap);
+
+/* ------------------------------------------------------------ broadcast -- */
+
+enum { SIO_BROADCAST_ROOMS = 8 };
+
+/*
+ * Whom a broadcast is for, as a value: copy it, build on it, emit with it as
+ * often as you like; each function returns a changed copy.  It owns nothing:
+ * names and sockets are borrowed and must be valid when it is used.  More
+ * than SIO_BROADCAST_ROOMS names of a kind make the emit fail with
+ * SIO_ERR_ARGUMENT; use the functions with lists for those.
+ */
+typedef struct sio_broadcast {
+    sio_namespace *nsp;
+    sio_socket *except_socket;
+    const char *to[SIO_BROADCAST_ROOMS];
+    const char *except[SIO_BROADCAST_ROOMS];
+    const char *const *to_list;
+    const char *const *except_list;
+    size_t to_list_count, except_list_count;
+    unsigned to_count, except_count;
+    unsigned flags;
+    uint32_t timeout_ms;
+} sio_broadcast;
+
+/* All sockets of the namespace. */
+SIO_API sio_broadcast sio_namespace_broadcast(sio_namespace *nsp);
+
+/* All sockets of the socket's namespace but itself. */
+SIO_API sio_broadcast sio_socket_broadcast(sio_socket *socket);
+
+/* Adds a room (or a socket's id); several are a union in which each socket
+ * counts once. */
+SIO_API sio_broadcast sio_broadcast_to(sio_broadcast b, const char *room);
+
+/* Leaves out the members of a room (or a socket by its id). */
+SIO_API sio_broadcast sio_broadcast_except(sio_broadcast b, const char *room);
+
+/* Any number of rooms; `rooms` is borrowed until the broadcast is used.  They
+ * replace an earlier list and add to single rooms. */
+SIO_API sio_broadcast sio_broadcast_to_list(sio_broadcast b,
+                                            const char *const *rooms,
+                                            size_t count);
+SIO_API sio_broadcast sio_broadcast_except_list(sio_broadcast b,
+                                                const char *const *rooms,
+                                                size_t count);
+
+/* Dropped for each recipient for whom something waits to be sent. */
+SIO_API sio_broadcast sio_broadcast_volatile(sio_broadcast b);
+
+/* This server only, where several are connected by an adapter. */
+SIO_API sio_broadcast sio_broadcast_local(sio_broadcast b);
+
+/* Shortcuts for the two that are used most. */
+SIO_API sio_broadcast sio_namespace_to(sio_namespace *nsp, const char *room);
+SIO_API sio_broadcast sio_socket_to(sio_socket *socket, const char *room);
+
+/* Emit as the functions for one socket do; no recipient is no error. */
+SIO_API sio_error sio_broadcast_emit(sio_broadcast b, const char *event,
+                                     const char *format, ...);
+SIO_API sio_error sio_broadcast_emit_json(sio_broadcast b, const char *event,
+                                          const char *json, size_t len);
+SIO_API sio_error sio_broadcast_emit_args(sio_broadcast b, const char *event,
+                                          const sio_args *args);
+
+/*
+ * Receives the answers to a broadcast, once, on the loop's thread.  `answers`
+ * is the inner text of a JSON array with the first argument of each answer,
+ * in the order of arrival (null where an answer had none, or was binary),
+ * valid until the call returns; `count` says how many came and `expected` how
+ * many clients were asked.  `err` is SIO_OK when all came, SIO_ERR_TIMEOUT
+ * otherwise.
+ */
+typedef void sio_answers_fn(sio_error err, const char *answers, size_t len,
+                            size_t count, size_t expected, void *arg);
+
+/* Emits and asks every recipient for an acknowledgement, within `timeout_ms`
+ * (at least 1).  With no recipient, `on_answers` is told so in a later turn.
+ * Called if, and only if, SIO_OK is returned. */
+SIO_API sio_error sio_broadcast_emit_ack(sio_broadcast b, const char *event,
+                                         uint32_t timeout_ms,
+                                         sio_answers_fn *on_answers, void *arg,
+                                         const char *format, ...);
+
+/* Make every matching socket join, leave or disconnect. */
+SIO_API sio_error sio_broadcast_join(sio_broadcast b, const char *room);
+SIO_API void sio_broadcast_leave(sio_broadcast b, const char *room);
+SIO_API void sio_broadcast_disconnect(sio_broadcast b, bool close);
+
+/* ----------------------------------------------------------------- HTTP -- */
+
+/*
+ * Answers requests outside the server's path.  Call sio_http_respond() once,
+ * now or later; `request` is valid until then, even when the client has left.
+ */
+typedef void sio_http_fn(sio_http_request *request, void *arg);
+
+/*
+ * Hands requests whose path begins with `prefix` to `fn`; the longest prefix
+ * wins.  Bodies are gathered, up to max_payload.
+ *
+ * Returns SIO_OK, SIO_ERR_ARGUMENT for a prefix without a leading `/`, or
+ * SIO_ERR_NO_MEMORY.
+ */
+SIO_API sio_error sio_server_on_http(sio_server *server, const char *prefix,
+                                     sio_http_fn *fn, void *arg);
+
+/*
+ * Serves the files below the folder `dir` for paths that begin with `prefix`;
+ * `index.html` stands for a folder.  What is not there is asked of the next
+ * shorter prefix, then answered with 404.
+ *
+ * Returns SIO_OK, SIO_ERR_ARGUMENT, SIO_ERR_FILE when `dir` cannot be opened,
+ * or SIO_ERR_NO_MEMORY.
+ */
+SIO_API sio_error sio_server_serve_files(sio_server *server, const char *prefix,
+                                         const char *dir);
+
+/* All borrowed from the request. */
+SIO_API const char *sio_http_method(const sio_http_request *request);
+SIO_API const char *sio_http_path(const sio_http_request *request); /* as sent,
+                                                      without the query */
+SIO_API const char *sio_http_query(const sio_http_request *request); /* behind
+                                                      the `?`, or "" */
+SIO_API const char *sio_http_header(const sio_http_request *request,
+                                    const char *name); /* or NULL */
+SIO_API const char *sio_http_address(const sio_http_request *request);
+SIO_API const void *sio_http_body(const sio_http_request *request, size_t *len);
+
+/* Adds a header to the answer; copied.  SIO_ERR_ARGUMENT when name or value
+ * holds a byte that is not allowed there, SIO_ERR_STATE after the answer. */
+SIO_API sio_error sio_http_add_header(sio_http_request *request,
+                                      const char *name, const char *value);
+
+/* Answers, taking `request`; `content_type` may be NULL, `body` is copied.
+ * Content-Length, Date and Connection are set by the server. */
+SIO_API void sio_http_respond(sio_http_request *request, int status,
+                              const char *content_type, const void *body,
+                              size_t len);
+
+/* Let a handshake pass, or refuse it with the text of `message` ("Forbidden"
+ * when NULL).  Both take `verdict`. */
+SIO_API void sio_verdict_allow(sio_verdict *verdict);
+SIO_API void sio_verdict_refuse(sio_verdict *verdict, const char *message);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

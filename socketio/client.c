@@ -1,0 +1,368 @@
+#include <stdlib.h>
+
+#include "socketio/core.h"
+
+sio_frame *sio_frame_of(eio_engine *engine,
+                        void (*write)(sio_writer *w, const void *arg),
+                        const void *arg)
+{
+    sio_writer measure = {NULL, 0, 0};
+    write(&measure, arg);
+    sio_frame *frame = eio_message_new(engine->frames, measure.len);
+    if (frame != NULL) {
+        sio_writer w = {eio_message_text(frame), measure.len, 0};
+        write(&w, arg);
+    }
+    return frame;
+}
+
+sio_error sio_client_send(sio_client *client, sio_frame *frame)
+{
+    if (client->session == NULL) {
+        return SIO_ERR_CLOSED;
+    }
+    return eio_session_send(client->session, frame, EIO_FORM_TEXT);
+}
+
+static void blame(sio_client *client, sio_error why)
+{
+    eio_session *session = client->session;
+    if (session == NULL) {
+        return;
+    }
+    eio_session_blame(session, why);
+    if (client->session == NULL) {
+        return;
+    }
+    /* The transport cannot tell the peer yet; for the sockets it is over. */
+    while (client->session != NULL && !sio_list_empty(&client->sockets)) {
+        sio_socket *socket =
+            SIO_OWNER(client->sockets.next, sio_socket, in_client);
+        sio_socket_end(socket, SIO_DISCONNECT_FORCED_SERVER_CLOSE, why);
+        sio_socket_unlist(socket);
+    }
+}
+
+/* ---------------------------------------------------------- namespaces -- */
+
+static sio_socket *find_socket(const sio_client *client, sio_bytes nsp)
+{
+    const sio_link *at = client->sockets.next;
+    for (; at != &client->sockets; at = at->next) {
+        sio_socket *socket = SIO_OWNER(at, sio_socket, in_client);
+        if (sio_bytes_eq(sio_namespace_view(socket->nsp), nsp)) {
+            return socket;
+        }
+    }
+    return NULL;
+}
+
+static void write_unknown(sio_writer *w, const void *nsp)
+{
+    sio_packet_write_connect_error(
+        w, *(const sio_bytes *)nsp,
+        SIO_LIT("{\"message\":\"Invalid namespace\"}"));
+}
+
+static void refuse_unknown(sio_client *client, sio_bytes nsp)
+{
+    sio_frame *frame = sio_frame_of(client->core->engine, write_unknown, &nsp);
+    if (frame != NULL) {
+        (void)sio_client_send(client, frame);
+        sio_frame_unref(frame);
+    }
+}
+
+static void on_connect_packet(sio_client *client, const sio_packet *packet)
+{
+    sio_socket *old = find_socket(client, packet->nsp);
+    if (old != NULL && old->state != SIO_SOCKET_LEFT) {
+        blame(client, SIO_ERR_VIOLATION);
+        return;
+    }
+    if (old != NULL) {
+        sio_socket_unlist(old);
+    }
+    sio_namespace *nsp = sio_core_find(client->core, packet->nsp);
+    if (nsp == NULL) {
+        refuse_unknown(client, packet->nsp);
+        return;
+    }
+    if (client->count >= client->core->max_namespaces) {
+        blame(client, SIO_ERR_LIMIT);
+        return;
+    }
+    sio_socket *socket = sio_socket_new(client, nsp, packet->payload);
+    if (socket == NULL) {
+        eio_session_close(client->session, EIO_CLOSE_NOW);
+        return;
+    }
+    sio_socket_start(socket);
+}
+
+/* ------------------------------------------------------------- packets -- */
+
+static void deliver(sio_client *client, sio_socket *socket,
+                    const sio_packet *packet, const sio_binary *binaries)
+{
+    switch (packet->type) {
+    case SIO_PACKET_EVENT:
+    case SIO_PACKET_BINARY_EVENT:
+        sio_event_dispatch(socket, packet, binaries);
+        break;
+    case SIO_PACKET_ACK:
+    case SIO_PACKET_BINARY_ACK:
+        sio_ack_arrive(socket, packet, binaries);
+        break;
+    case SIO_PACKET_DISCONNECT:
+        sio_socket_end(socket, SIO_DISCONNECT_CLIENT_NAMESPACE_DISCONNECT,
+                       SIO_OK);
+        sio_socket_unlist(socket);
+        break;
+    case SIO_PACKET_CONNECT:
+    case SIO_PACKET_CONNECT_ERROR:
+        blame(client, SIO_ERR_VIOLATION);
+        break;
+    }
+}
+
+/* A packet for a socket, all of it.  What was on its way when this side left
+ * the namespace is ignored; the official server closes the connection. */
+static void on_packet(sio_client *client, const sio_packet *packet,
+                      const sio_binary *binaries)
+{
+    if (packet->type == SIO_PACKET_CONNECT) {
+        on_connect_packet(client, packet);
+        return;
+    }
+    sio_socket *socket = find_socket(client, packet->nsp);
+    if (socket == NULL || socket->state == SIO_SOCKET_CONNECTING) {
+        blame(client, SIO_ERR_VIOLATION);
+    } else if (socket->state == SIO_SOCKET_CONNECTED) {
+        deliver(client, socket, packet, binaries);
+    }
+}
+
+/* --------------------------------------------------------- attachments -- */
+
+static void drop_incoming(sio_client *client)
+{
+    sio_incoming *in = client->incoming;
+    if (in != NULL) {
+        client->incoming = NULL;
+        sio_arena_deinit(&in->arena);
+        free(in);
+    }
+}
+
+/* Keeps the text of a packet whose attachments are still to come.  Decoding
+ * the copy gives the views anew. */
+static sio_error keep_incoming(sio_client *client, sio_bytes text)
+{
+    sio_arena arena = {0};
+    sio_packet packet;
+    char *copy = sio_arena_copy(&arena, text);
+    if (copy == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    sio_error err =
+        sio_packet_decode((sio_bytes){(const uint8_t *)copy, text.len},
+                          &client->core->limits, &packet);
+    sio_incoming *in = NULL;
+    if (err == SIO_OK) {
+        in = calloc(1, sizeof(*in) + packet.attachments * sizeof(sio_binary));
+        err = in == NULL ? SIO_ERR_NO_MEMORY : SIO_OK;
+    }
+    if (err != SIO_OK) {
+        sio_arena_deinit(&arena);
+        return err;
+    }
+    in->arena = arena;
+    in->packet = packet;
+    client->incoming = in;
+    return SIO_OK;
+}
+
+static sio_error add_attachment(sio_client *client, sio_bytes data)
+{
+    sio_incoming *in = client->incoming;
+    if (data.len > client->core->max_binary - in->bytes) {
+        return SIO_ERR_TOO_LARGE;
+    }
+    void *copy = sio_arena_alloc(&in->arena, data.len);
+    if (copy == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    if (data.len != 0) {
+        memcpy(copy, data.base, data.len);
+    }
+    in->bytes += data.len;
+    in->binaries[in->got++] = (sio_binary){copy, data.len};
+    return SIO_OK;
+}
+
+static void on_binary(sio_client *client, sio_bytes data)
+{
+    sio_incoming *in = client->incoming;
+    sio_error err = in == NULL ? SIO_ERR_VIOLATION
+                               : add_attachment(client, data);
+    if (err != SIO_OK) {
+        drop_incoming(client);
+        blame(client, err);
+        return;
+    }
+    if (in->got < in->packet.attachments) {
+        return;
+    }
+    client->incoming = NULL;
+    on_packet(client, &in->packet, in->binaries);
+    sio_arena_deinit(&in->arena);
+    free(in);
+}
+
+static void on_text(sio_client *client, sio_bytes text)
+{
+    sio_packet packet;
+    sio_error err =
+        client->incoming != NULL
+            ? SIO_ERR_VIOLATION
+            : sio_packet_decode(text, &client->core->limits, &packet);
+    if (err == SIO_OK && packet.attachments != 0) {
+        /* Nothing is gathered for a namespace that was not joined. */
+        err = find_socket(client, packet.nsp) == NULL
+                  ? SIO_ERR_VIOLATION
+                  : keep_incoming(client, text);
+    } else if (err == SIO_OK) {
+        on_packet(client, &packet, NULL);
+    }
+    if (err != SIO_OK) {
+        drop_incoming(client);
+        blame(client, err);
+    }
+}
+
+/* -------------------------------------------------- the session's news -- */
+
+static void on_timer(sio_timer *timer)
+{
+    sio_client *client = SIO_OWNER(timer, sio_client, timer);
+    eio_engine *engine = client->core->engine;
+    sio_log_write(engine->log, SIO_LOG_INFO, "connect_timeout",
+                  "sid %s: no namespace joined within %u ms",
+                  eio_session_sid(client->session),
+                  client->core->connect_timeout);
+    eio_count(engine, SIO_COUNTER_CONNECT_TIMEOUTS);
+    eio_session_close(client->session, EIO_CLOSE_LINGER);
+}
+
+static void destroy(sio_mortal *mortal)
+{
+    sio_client *client = SIO_OWNER(mortal, sio_client, mortal);
+    drop_incoming(client);
+    free(client);
+}
+
+static void on_opened(void *app, eio_session *session)
+{
+    sio_core *core = app;
+    sio_client *client = calloc(1, sizeof(*client));
+    eio_session_set_user(session, client);
+    if (client == NULL) {
+        eio_session_close(session, EIO_CLOSE_NOW);
+        return;
+    }
+    client->mortal.destroy = destroy;
+    client->core = core;
+    client->session = session;
+    client->timer.fire = on_timer;
+    sio_list_init(&client->sockets);
+    sio_wheel_arm(core->engine->wheel, &client->timer,
+                  core->engine->wheel->now + core->connect_timeout);
+}
+
+static void on_message(void *user, eio_session *session, eio_form form,
+                       sio_bytes data)
+{
+    sio_client *client = user;
+    (void)session;
+    if (form == EIO_FORM_BINARY) {
+        on_binary(client, data);
+    } else {
+        on_text(client, data);
+    }
+}
+
+/* Tells each connected socket of the client. */
+static void tell_sockets(sio_client *client, bool upgraded)
+{
+    sio_link *at = client->sockets.next;
+    while (at != NULL && at != &client->sockets) {
+        sio_socket *socket = SIO_OWNER(at, sio_socket, in_client);
+        sio_namespace *nsp = socket->nsp;
+        sio_hooks *hooks = upgraded ? &nsp->upgrade : &nsp->drained;
+        if (hooks->count == 0 || socket->state != SIO_SOCKET_CONNECTED) {
+            at = at->next;
+            continue;
+        }
+        (void)sio_socket_ref(socket);
+        sio_hooks_run_sockets(hooks, socket);
+        at = socket->in_client.next; /* NULL: the list has gone with it */
+        sio_socket_unref(socket);
+    }
+}
+
+static void on_drained(void *user, eio_session *session)
+{
+    (void)session;
+    tell_sockets(user, false);
+}
+
+static void on_upgraded(void *user, eio_session *session)
+{
+    (void)session;
+    tell_sockets(user, true);
+}
+
+static sio_disconnect_reason reason_of(eio_reason reason)
+{
+    switch (reason) {
+    case EIO_REASON_TRANSPORT_CLOSE:
+        return SIO_DISCONNECT_TRANSPORT_CLOSE;
+    case EIO_REASON_TRANSPORT_ERROR:
+        return SIO_DISCONNECT_TRANSPORT_ERROR;
+    case EIO_REASON_PARSE_ERROR:
+        return SIO_DISCONNECT_PARSE_ERROR;
+    case EIO_REASON_PING_TIMEOUT:
+        return SIO_DISCONNECT_PING_TIMEOUT;
+    case EIO_REASON_FORCED_CLOSE:
+        break;
+    }
+    return SIO_DISCONNECT_FORCED_CLOSE;
+}
+
+static void on_closed(void *user, eio_session *session, eio_reason reason,
+                      sio_error why)
+{
+    sio_client *client = user;
+    (void)session;
+    if (client == NULL) {
+        return;
+    }
+    client->session = NULL;
+    sio_wheel_cancel(client->core->engine->wheel, &client->timer);
+    while (!sio_list_empty(&client->sockets)) {
+        sio_socket *socket =
+            SIO_OWNER(client->sockets.next, sio_socket, in_client);
+        sio_socket_end(socket, reason_of(reason), why);
+        sio_socket_unlist(socket);
+    }
+    sio_reap_later(client->core->engine->doomed, &client->mortal);
+}
+
+const eio_session_events sio_client_events = {
+    .opened = on_opened,
+    .message = on_message,
+    .drained = on_drained,
+    .upgraded = on_upgraded,
+    .closed = on_closed,
+};

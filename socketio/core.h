@@ -1,0 +1,284 @@
+#ifndef SIO_CORE_H
+#define SIO_CORE_H
+
+/* The inside of the socketio layer: what its files share. */
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/token.h"
+#include "engineio/engine.h"
+#include "engineio/session.h"
+#include "socketio/packet.h"
+#include "socketio/socketio.h"
+
+typedef struct sio_client sio_client;
+typedef struct sio_pending sio_pending;
+
+/* What all namespaces of a server have in common. */
+typedef struct sio_core {
+    sio_server *server;
+    eio_engine *engine;
+    sio_packet_limits limits;
+    uint32_t connect_timeout; /* ms */
+    uint32_t max_namespaces;
+    uint32_t max_rooms;
+    size_t max_binary; /* bytes in the attachments of one packet */
+    sio_map namespaces; /* of sio_namespace, by name */
+    bool closing;
+} sio_core;
+
+/* --------------------------------------------------------- namespaces -- */
+
+typedef struct sio_handler {
+    sio_event_fn *fn; /* NULL once taken back, while its list is in use */
+    void *arg;
+} sio_handler;
+
+/* The handlers of one event. */
+typedef struct sio_handlers {
+    sio_map_node node; /* in sio_namespace.handlers */
+    char *name;        /* NUL-terminated, owned; NULL for any event */
+    sio_handler *items;
+    size_t count;
+    unsigned running; /* walks under way */
+} sio_handlers;
+
+/* A hook with its argument; `fn` is cast to the type its list is for. */
+typedef struct sio_hook {
+    void (*fn)(void);
+    void *arg;
+} sio_hook;
+
+typedef struct sio_hooks {
+    sio_hook *items;
+    size_t count;
+} sio_hooks;
+
+typedef struct sio_room {
+    sio_map_node node; /* in sio_namespace.rooms */
+    sio_link seats;    /* of sio_seat.in_room, in order of joining */
+    size_t count;
+    size_t name_len;
+    char name[]; /* NUL-terminated */
+} sio_room;
+
+/*
+ * A socket sits in many rooms and a room holds many sockets.  Each pair is one
+ * sio_seat that hangs in both lists, so leaving costs no search and a socket
+ * leaves all its rooms in one short walk.  The room that each socket has by
+ * its own id is not one of these: its id finds the socket.
+ */
+typedef struct sio_seat {
+    sio_link in_room, in_socket;
+    sio_room *room;
+    sio_socket *socket;
+} sio_seat;
+
+struct sio_namespace {
+    sio_core *core;
+    sio_map_node node; /* in core->namespaces */
+    sio_map sockets;   /* connected sio_socket, by id */
+    sio_map rooms;     /* of sio_room, by name; none is empty */
+    sio_map handlers;  /* of sio_handlers, by event */
+    sio_handlers any;
+    sio_hooks middlewares, connection, disconnecting, disconnect, drained,
+        upgrade, room;
+    uint64_t next_ack;
+    uint64_t mark; /* of the latest walk over recipients */
+    size_t name_len;
+    char name[]; /* with its slash, NUL-terminated */
+};
+
+static inline sio_bytes sio_text(const char *s)
+{
+    return (sio_bytes){(const uint8_t *)s, strlen(s)};
+}
+
+static inline sio_bytes sio_namespace_view(const sio_namespace *nsp)
+{
+    return (sio_bytes){(const uint8_t *)nsp->name, nsp->name_len};
+}
+
+/* sio_server_of(). */
+sio_namespace *sio_core_of(sio_core *core, const char *name);
+sio_namespace *sio_core_find(const sio_core *core, sio_bytes name);
+sio_error sio_core_init(sio_core *core);
+void sio_core_deinit(sio_core *core);
+
+/* Disconnects every socket of the server. */
+void sio_core_close(sio_core *core);
+
+sio_error sio_hooks_add(sio_hooks *hooks, void (*fn)(void), void *arg);
+void sio_hooks_run_sockets(const sio_hooks *hooks, sio_socket *socket);
+
+/* ------------------------------------------------------------- clients -- */
+
+/* What is kept of a packet while its attachments are coming. */
+typedef struct sio_incoming {
+    sio_arena arena;
+    sio_packet packet; /* views into the arena */
+    size_t bytes;      /* of attachments so far */
+    uint32_t got;
+    sio_binary binaries[]; /* packet.attachments of them, in the arena */
+} sio_incoming;
+
+/* One per session. */
+struct sio_client {
+    sio_mortal mortal;
+    sio_core *core;
+    eio_session *session; /* NULL once closed */
+    sio_link sockets;     /* of sio_socket.in_client */
+    unsigned count;       /* of sockets in that list */
+    sio_timer timer;      /* until a namespace must have been joined */
+    sio_incoming *incoming;
+};
+
+extern const eio_session_events sio_client_events;
+
+/* Sends a packet without attachments. */
+sio_error sio_client_send(sio_client *client, sio_frame *frame);
+
+/* Makes a frame of what `write` writes with `arg`.  NULL when out of memory. */
+sio_frame *sio_frame_of(eio_engine *engine,
+                        void (*write)(sio_writer *w, const void *arg),
+                        const void *arg);
+
+/* ------------------------------------------------------------- sockets -- */
+
+typedef enum sio_socket_state {
+    SIO_SOCKET_CONNECTING, /* middlewares are deciding */
+    SIO_SOCKET_CONNECTED,
+    SIO_SOCKET_LEAVING, /* handlers are being told */
+    SIO_SOCKET_LEFT     /* not in its namespace any more; may still be in its
+                           client's list, where packets that were on their way
+                           are ignored */
+} sio_socket_state;
+
+struct sio_socket {
+    atomic_uint refs;
+    uint8_t state; /* sio_socket_state */
+    unsigned room_count;
+    sio_namespace *nsp;
+    sio_client *client; /* NULL once the session is closed */
+    sio_link in_client;
+    sio_map_node node; /* in nsp->sockets */
+    sio_link seats;    /* of sio_seat.in_socket */
+    uint64_t mark;     /* of the latest walk that met it */
+    sio_pending **acks; /* by rising id, some NULL; owned */
+    uint32_t ack_first, ack_count, ack_cap;
+    sio_next *next; /* while a middleware decides */
+    void *data;
+    void (*destroy)(void *data);
+    char *auth;             /* JSON, NUL-terminated, owned; NULL is "{}" */
+    void *auth_tree;        /* json_t, made on demand */
+    eio_request *request;   /* shared with the session */
+    sio_handshake *handshake; /* made on demand */
+    char id[SIO_TOKEN_LEN + 1];
+};
+
+/* Makes a socket of `client` that is CONNECTING, with one reference for the
+ * client's list.  NULL when memory or randomness is short. */
+sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
+                           sio_bytes auth);
+
+/* Runs the middlewares, and what follows from their answers. */
+void sio_socket_start(sio_socket *socket);
+
+/* Ends a socket for `reason`: tells the handlers, leaves the rooms. */
+void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
+                    sio_error why);
+
+/* Takes it out of its client's list, which gives up that reference. */
+void sio_socket_unlist(sio_socket *socket);
+
+void sio_socket_free_handshake(sio_socket *socket);
+void sio_socket_free_auth(sio_socket *socket);
+
+/* --------------------------------------------------------------- rooms -- */
+
+void sio_room_leave_all(sio_socket *socket);
+sio_room *sio_room_find(const sio_namespace *nsp, sio_bytes name);
+
+/* Tells those who listen that sockets joined by middlewares are there now. */
+void sio_room_report(sio_namespace *nsp, sio_room_change change,
+                     const char *room, const char *id);
+
+/* ------------------------------------------------------ packets going out -- */
+
+/* An encoded event or ack with its attachments. */
+typedef struct sio_outgoing {
+    sio_frame *text;
+    sio_frame **binaries; /* owned; NULL when there are none */
+    size_t binary_count;
+} sio_outgoing;
+
+/* Encodes.  `id` is NULL for none.  Fails with NO_MEMORY, or ARGUMENT for too
+ * many attachments. */
+sio_error sio_outgoing_event(sio_outgoing *out, sio_namespace *nsp,
+                             const char *event, const sio_args *args,
+                             const uint64_t *id);
+sio_error sio_outgoing_ack(sio_outgoing *out, sio_namespace *nsp,
+                           const sio_args *args, uint64_t id);
+void sio_outgoing_deinit(sio_outgoing *out);
+
+/* Sends all of it, or, where the first is refused, nothing. */
+sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket);
+
+/* Whether the application may emit `event`. */
+sio_error sio_event_check(const char *event);
+
+/* Packs varargs to the inner text of an array, which the caller frees. */
+sio_error sio_pack(const char *format, va_list list, sio_args *out);
+
+/* ---------------------------------------------------------------- acks -- */
+
+/* An acknowledgement that is awaited. */
+struct sio_pending {
+    uint64_t id;
+    sio_socket *socket; /* not owned: the socket ends its pending acks */
+    sio_ack_fn *fn;
+    void *arg;
+    sio_timer timer;
+};
+
+/* Has `fn` called with the answer that comes with `id`, greater than that of
+ * any before it. */
+sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
+                         sio_ack_fn *fn, void *arg);
+
+/* Forgets the one with `id`, without telling. */
+void sio_ack_forget(sio_socket *socket, uint64_t id);
+
+/* An answer has come.  Unknown ids are ignored. */
+void sio_ack_arrive(sio_socket *socket, const sio_packet *packet,
+                    const sio_binary *binaries);
+
+/* Fails all that are awaited, with CLOSED. */
+void sio_ack_fail_all(sio_socket *socket);
+
+/* -------------------------------------------------------------- events -- */
+
+struct sio_event {
+    sio_socket *socket;
+    sio_bytes raw_name; /* as on the wire */
+    sio_args args;
+    size_t arg_count;
+    const char *name; /* NULL until somebody asks */
+    bool wants_ack;
+    uint64_t ack_id;
+    void *tree; /* json_t, made on demand */
+    sio_arena arena;
+};
+
+/* Calls the handlers of an event that has come. */
+void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
+                        const sio_binary *binaries);
+void sio_event_init(sio_event *event, sio_socket *socket,
+                    const sio_packet *packet, const sio_binary *binaries);
+void sio_event_deinit(sio_event *event);
+void sio_event_free_tree(sio_event *event);
+
+#endif

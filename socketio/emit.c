@@ -1,0 +1,257 @@
+#include <stdlib.h>
+
+#include "base/utf8.h"
+#include "socketio/core.h"
+
+sio_error sio_event_check(const char *event)
+{
+    sio_bytes name = sio_text(event);
+    if (sio_event_name_reserved(name)) {
+        return SIO_ERR_RESERVED;
+    }
+    return sio_utf8_valid(name) ? SIO_OK : SIO_ERR_ARGUMENT;
+}
+
+/* ------------------------------------------------------------- encoding -- */
+
+static sio_error copy_binaries(sio_outgoing *out, eio_engine *engine,
+                               const sio_args *args)
+{
+    out->binaries = calloc(args->binary_count, sizeof(*out->binaries));
+    if (out->binaries == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < args->binary_count; i++) {
+        const sio_binary *binary = &args->binaries[i];
+        sio_frame *frame = sio_frame_new(engine->frames, binary->len);
+        if (frame == NULL) {
+            return SIO_ERR_NO_MEMORY;
+        }
+        if (binary->len != 0) {
+            memcpy(frame->data, binary->data, binary->len);
+        }
+        out->binaries[out->binary_count++] = frame;
+    }
+    return SIO_OK;
+}
+
+/* Encodes an event, or, where `event` is NULL, an ack. */
+static sio_error encode(sio_outgoing *out, sio_namespace *nsp,
+                        const sio_packet_head *head, const char *event,
+                        const sio_args *args)
+{
+    sio_bytes name = event == NULL ? (sio_bytes){0} : sio_text(event);
+    sio_bytes json = {(const uint8_t *)args->json, args->json_len};
+    /* Type, two numbers, punctuation; a name that is all escapes. */
+    size_t most = 64 + nsp->name_len + 6 * name.len + json.len;
+    sio_frame *frame = eio_message_new(nsp->core->engine->frames, most);
+    if (frame == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    sio_writer w = {eio_message_text(frame), most, 0};
+    if (event == NULL) {
+        sio_packet_write_ack(&w, head, json);
+    } else {
+        sio_packet_write_event(&w, head, name, json);
+    }
+    sio_frame_trim(frame, w.len + 1);
+    out->text = frame;
+    return SIO_OK;
+}
+
+static sio_error make(sio_outgoing *out, sio_namespace *nsp, const char *event,
+                      const sio_args *args, const uint64_t *id)
+{
+    static const sio_args none;
+    args = args == NULL ? &none : args;
+    sio_packet_head head = {
+        .attachments = (uint32_t)args->binary_count,
+        .nsp = sio_namespace_view(nsp),
+        .has_id = id != NULL,
+        .id = id == NULL ? 0 : *id,
+    };
+    *out = (sio_outgoing){0};
+    if (args->binary_count > nsp->core->limits.max_attachments) {
+        return SIO_ERR_ARGUMENT;
+    }
+    sio_error err = encode(out, nsp, &head, event, args);
+    if (err == SIO_OK && args->binary_count != 0) {
+        err = copy_binaries(out, nsp->core->engine, args);
+    }
+    if (err != SIO_OK) {
+        sio_outgoing_deinit(out);
+    }
+    return err;
+}
+
+sio_error sio_outgoing_event(sio_outgoing *out, sio_namespace *nsp,
+                             const char *event, const sio_args *args,
+                             const uint64_t *id)
+{
+    sio_error err = sio_event_check(event);
+    return err == SIO_OK ? make(out, nsp, event, args, id) : err;
+}
+
+sio_error sio_outgoing_ack(sio_outgoing *out, sio_namespace *nsp,
+                           const sio_args *args, uint64_t id)
+{
+    return make(out, nsp, NULL, args, &id);
+}
+
+void sio_outgoing_deinit(sio_outgoing *out)
+{
+    sio_frame_unref(out->text);
+    for (size_t i = 0; i < out->binary_count; i++) {
+        sio_frame_unref(out->binaries[i]);
+    }
+    free(out->binaries);
+}
+
+sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket)
+{
+    eio_session *session =
+        socket->client == NULL ? NULL : socket->client->session;
+    if (session == NULL) {
+        return SIO_ERR_CLOSED;
+    }
+    sio_error err = eio_session_send(session, out->text, EIO_FORM_TEXT);
+    for (size_t i = 0; i < out->binary_count && err == SIO_OK; i++) {
+        err = eio_session_send(session, out->binaries[i], EIO_FORM_BINARY);
+    }
+    return err;
+}
+
+/* --------------------------------------------------------------- emitting -- */
+
+static bool can_emit(const sio_socket *socket)
+{
+    return socket->state == SIO_SOCKET_CONNECTED ||
+           socket->state == SIO_SOCKET_CONNECTING;
+}
+
+/* Whether a volatile packet would have to wait. */
+static bool drops(sio_socket *socket, unsigned flags)
+{
+    if ((flags & SIO_EMIT_VOLATILE) == 0 ||
+        (socket->client->session != NULL &&
+         eio_session_idle(socket->client->session))) {
+        return false;
+    }
+    eio_count(socket->nsp->core->engine, SIO_COUNTER_VOLATILE_DROPPED);
+    return true;
+}
+
+sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
+                               const sio_args *args, unsigned flags)
+{
+    sio_outgoing out;
+    if (!can_emit(socket)) {
+        return SIO_ERR_CLOSED;
+    }
+    if (drops(socket, flags)) {
+        return sio_event_check(event);
+    }
+    sio_error err = sio_outgoing_event(&out, socket->nsp, event, args, NULL);
+    if (err == SIO_OK) {
+        err = sio_outgoing_send(&out, socket);
+        sio_outgoing_deinit(&out);
+    }
+    return err;
+}
+
+static sio_error emit_packed(sio_socket *socket, const char *event,
+                             unsigned flags, const char *format, va_list list)
+{
+    sio_args args;
+    sio_error err = sio_pack(format, list, &args);
+    if (err == SIO_OK) {
+        err = sio_socket_emit_args(socket, event, &args, flags);
+        free((char *)(uintptr_t)args.json);
+    }
+    return err;
+}
+
+sio_error sio_socket_emit(sio_socket *socket, const char *event,
+                          const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    sio_error err = emit_packed(socket, event, 0, format, list);
+    va_end(list);
+    return err;
+}
+
+sio_error sio_socket_emit_volatile(sio_socket *socket, const char *event,
+                                   const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    sio_error err =
+        emit_packed(socket, event, SIO_EMIT_VOLATILE, format, list);
+    va_end(list);
+    return err;
+}
+
+sio_error sio_socket_emit_json(sio_socket *socket, const char *event,
+                               const char *json, size_t len)
+{
+    sio_bytes text = {(const uint8_t *)json, len};
+    unsigned count;
+    if (sio_json_list_check(text, SIO_JSON_DEPTH_MAX, &count) != SIO_OK ||
+        !sio_utf8_valid(text)) {
+        return SIO_ERR_ARGUMENT;
+    }
+    return sio_socket_emit_args(socket, event,
+                                &(sio_args){json, len, NULL, 0}, 0);
+}
+
+sio_error sio_socket_emit_binary(sio_socket *socket, const char *event,
+                                 const void *data, size_t len)
+{
+    static const char placeholder[] = "{\"_placeholder\":true,\"num\":0}";
+    sio_binary binary = {data, len};
+    sio_args args = {placeholder, sizeof(placeholder) - 1, &binary, 1};
+    return sio_socket_emit_args(socket, event, &args, 0);
+}
+
+sio_error sio_socket_emit_ack_args(sio_socket *socket, const char *event,
+                                   uint32_t timeout_ms, sio_ack_fn *on_ack,
+                                   void *arg, const sio_args *args)
+{
+    sio_outgoing out;
+    if (!can_emit(socket)) {
+        return SIO_ERR_CLOSED;
+    }
+    uint64_t id = socket->nsp->next_ack;
+    sio_error err = sio_outgoing_event(&out, socket->nsp, event, args, &id);
+    if (err != SIO_OK) {
+        return err;
+    }
+    err = sio_ack_expect(socket, id, timeout_ms, on_ack, arg);
+    if (err == SIO_OK) {
+        socket->nsp->next_ack++;
+        err = sio_outgoing_send(&out, socket);
+        if (err != SIO_OK) {
+            sio_ack_forget(socket, id);
+        }
+    }
+    sio_outgoing_deinit(&out);
+    return err;
+}
+
+sio_error sio_socket_emit_ack(sio_socket *socket, const char *event,
+                              uint32_t timeout_ms, sio_ack_fn *on_ack,
+                              void *arg, const char *format, ...)
+{
+    va_list list;
+    sio_args args;
+    va_start(list, format);
+    sio_error err = sio_pack(format, list, &args);
+    va_end(list);
+    if (err == SIO_OK) {
+        err = sio_socket_emit_ack_args(socket, event, timeout_ms, on_ack, arg,
+                                       &args);
+        free((char *)(uintptr_t)args.json);
+    }
+    return err;
+}

@@ -1,0 +1,276 @@
+#include <stdlib.h>
+
+#include "socketio/core.h"
+
+/* The right to answer, on its own. */
+struct sio_ack {
+    sio_socket *socket; /* a reference */
+    uint64_t id;
+};
+
+/* ------------------------------------------------------------- dispatch -- */
+
+void sio_event_init(sio_event *event, sio_socket *socket,
+                    const sio_packet *packet, const sio_binary *binaries)
+{
+    *event = (sio_event){
+        .socket = socket,
+        .raw_name = packet->name,
+        .args = {(const char *)packet->args.base, packet->args.len, binaries,
+                 packet->attachments},
+        .arg_count = packet->arg_count,
+        .wants_ack = packet->has_id,
+        .ack_id = packet->id,
+    };
+}
+
+void sio_event_deinit(sio_event *event)
+{
+    sio_event_free_tree(event);
+    sio_arena_deinit(&event->arena);
+}
+
+static void run(sio_handlers *handlers, sio_socket *socket, sio_event *event)
+{
+    size_t count = handlers->count; /* those added meanwhile have to wait */
+    handlers->running++;
+    for (size_t i = 0; i < count && socket->state == SIO_SOCKET_CONNECTED;
+         i++) {
+        if (handlers->items[i].fn != NULL) {
+            handlers->items[i].fn(socket, event, handlers->items[i].arg);
+        }
+    }
+    if (--handlers->running != 0) {
+        return;
+    }
+    size_t to = 0;
+    for (size_t i = 0; i < handlers->count; i++) {
+        if (handlers->items[i].fn != NULL) {
+            handlers->items[to++] = handlers->items[i];
+        }
+    }
+    handlers->count = to;
+}
+
+/* The bytes to look the event up by.  Names are mostly written plainly; one
+ * with an escape has to be decoded first. */
+static sio_bytes lookup_name(sio_event *event)
+{
+    sio_bytes raw = event->raw_name;
+    if (raw.len >= 2 && raw.base[0] == '"' &&
+        memchr(raw.base, '\\', raw.len) == NULL) {
+        return (sio_bytes){raw.base + 1, raw.len - 2};
+    }
+    return sio_text(sio_event_name(event));
+}
+
+void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
+                        const sio_binary *binaries)
+{
+    sio_namespace *nsp = socket->nsp;
+    sio_event event;
+    sio_event_init(&event, socket, packet, binaries);
+    (void)sio_socket_ref(socket);
+    if (nsp->any.count != 0) {
+        run(&nsp->any, socket, &event);
+    }
+    if (packet->name.len != 0 && nsp->handlers.count != 0) {
+        sio_map_node *node =
+            sio_map_find(&nsp->handlers, lookup_name(&event));
+        if (node != NULL) {
+            sio_handlers *handlers = SIO_OWNER(node, sio_handlers, node);
+            event.name = handlers->name;
+            run(handlers, socket, &event);
+        }
+    }
+    sio_event_deinit(&event);
+    sio_socket_unref(socket);
+}
+
+/* ------------------------------------------------------------ accessors -- */
+
+static char *decode_name(sio_event *event)
+{
+    sio_bytes raw = event->raw_name;
+    char *name = sio_arena_copy(&event->arena, raw);
+    size_t len = raw.len;
+    if (name == NULL) {
+        return NULL;
+    }
+    if (raw.len != 0 && raw.base[0] == '"' &&
+        sio_json_unescape(raw, (uint8_t *)name, &len) != SIO_OK) {
+        len = 0;
+    }
+    name[len] = '\0';
+    return name;
+}
+
+const char *sio_event_name(const sio_event *event)
+{
+    sio_event *self = (sio_event *)(uintptr_t)event; /* a cache inside */
+    if (self->name == NULL) {
+        self->name = decode_name(self);
+    }
+    return self->name == NULL ? "" : self->name;
+}
+
+const sio_args *sio_event_args(const sio_event *event)
+{
+    return &event->args;
+}
+
+size_t sio_event_arg_count(const sio_event *event)
+{
+    return event->arg_count;
+}
+
+static sio_bytes arg_at(const sio_event *event, size_t index)
+{
+    sio_json_items it = sio_json_items_of_list((sio_bytes){
+        (const uint8_t *)event->args.json, event->args.json_len});
+    sio_bytes item;
+    sio_json_type type;
+    while (sio_json_items_next(&it, &item, &type)) {
+        if (index-- == 0) {
+            return item;
+        }
+    }
+    return (sio_bytes){NULL, 0};
+}
+
+const char *sio_event_arg(const sio_event *event, size_t index, size_t *len)
+{
+    sio_bytes arg = arg_at(event, index);
+    *len = arg.len;
+    return (const char *)arg.base;
+}
+
+/* What the search for placeholders in one argument has found. */
+typedef struct search {
+    sio_bytes arg;
+    sio_bytes num;
+    bool found;
+} search;
+
+static sio_error on_placeholder(void *arg, sio_bytes object, sio_bytes num)
+{
+    search *s = arg;
+    if (object.base == s->arg.base && object.len == s->arg.len) {
+        s->found = true;
+        s->num = num;
+    }
+    return SIO_OK;
+}
+
+sio_error sio_event_arg_binary(const sio_event *event, size_t index,
+                               sio_binary *out)
+{
+    search s = {.arg = arg_at(event, index)};
+    if (event->args.binary_count == 0 || s.arg.len == 0 ||
+        s.arg.base[0] != '{' ||
+        sio_json_check_placeholders(s.arg, SIO_JSON_DEPTH_MAX, on_placeholder,
+                                    &s) != SIO_OK ||
+        !s.found) {
+        return SIO_ERR_MISMATCH;
+    }
+    size_t num = 0;
+    for (size_t i = 0; i < s.num.len; i++) {
+        num = num * 10 + (size_t)(s.num.base[i] - '0');
+    }
+    if (num >= event->args.binary_count) {
+        return SIO_ERR_MISMATCH;
+    }
+    *out = event->args.binaries[num];
+    return SIO_OK;
+}
+
+/* ----------------------------------------------------------------- acks -- */
+
+static sio_error send_ack(sio_socket *socket, uint64_t id, const sio_args *args)
+{
+    sio_outgoing out;
+    if (socket->state != SIO_SOCKET_CONNECTED) {
+        return SIO_ERR_CLOSED;
+    }
+    sio_error err = sio_outgoing_ack(&out, socket->nsp, args, id);
+    if (err == SIO_OK) {
+        err = sio_outgoing_send(&out, socket);
+        sio_outgoing_deinit(&out);
+    }
+    return err;
+}
+
+static sio_error send_packed(sio_socket *socket, uint64_t id,
+                             const char *format, va_list list)
+{
+    sio_args args;
+    sio_error err = sio_pack(format, list, &args);
+    if (err == SIO_OK) {
+        err = send_ack(socket, id, &args);
+        free((char *)(uintptr_t)args.json);
+    }
+    return err;
+}
+
+bool sio_event_wants_ack(const sio_event *event)
+{
+    return event->wants_ack;
+}
+
+sio_error sio_event_ack(sio_event *event, const char *format, ...)
+{
+    va_list list;
+    if (!event->wants_ack) {
+        return SIO_ERR_STATE;
+    }
+    va_start(list, format);
+    sio_error err = send_packed(event->socket, event->ack_id, format, list);
+    va_end(list);
+    event->wants_ack = err != SIO_OK;
+    return err;
+}
+
+sio_error sio_event_ack_args(sio_event *event, const sio_args *args)
+{
+    if (!event->wants_ack) {
+        return SIO_ERR_STATE;
+    }
+    sio_error err = send_ack(event->socket, event->ack_id, args);
+    event->wants_ack = err != SIO_OK;
+    return err;
+}
+
+sio_ack *sio_event_take_ack(sio_event *event)
+{
+    sio_ack *ack = event->wants_ack ? malloc(sizeof(*ack)) : NULL;
+    if (ack != NULL) {
+        *ack = (sio_ack){sio_socket_ref(event->socket), event->ack_id};
+        event->wants_ack = false;
+    }
+    return ack;
+}
+
+void sio_ack_drop(sio_ack *ack)
+{
+    if (ack != NULL) {
+        sio_socket_unref(ack->socket);
+        free(ack);
+    }
+}
+
+sio_error sio_ack_send(sio_ack *ack, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    sio_error err = send_packed(ack->socket, ack->id, format, list);
+    va_end(list);
+    sio_ack_drop(ack);
+    return err;
+}
+
+sio_error sio_ack_send_args(sio_ack *ack, const sio_args *args)
+{
+    sio_error err = send_ack(ack->socket, ack->id, args);
+    sio_ack_drop(ack);
+    return err;
+}

@@ -1,0 +1,186 @@
+#include <stdlib.h>
+
+#include "socketio/core.h"
+
+sio_room *sio_room_find(const sio_namespace *nsp, sio_bytes name)
+{
+    sio_map_node *node = sio_map_find(&nsp->rooms, name);
+    return node == NULL ? NULL : SIO_OWNER(node, sio_room, node);
+}
+
+void sio_room_report(sio_namespace *nsp, sio_room_change change,
+                     const char *room, const char *id)
+{
+    for (size_t i = 0; i < nsp->room.count; i++) {
+        sio_hook *hook = &nsp->room.items[i];
+        ((sio_room_fn *)hook->fn)(nsp, change, room, id, hook->arg);
+    }
+}
+
+/* Searches the shorter of the two lists that the seat would be in. */
+static sio_seat *find_seat(const sio_room *room, const sio_socket *socket)
+{
+    if (room->count < socket->room_count) {
+        const sio_link *at = room->seats.next;
+        for (; at != &room->seats; at = at->next) {
+            sio_seat *seat = SIO_OWNER(at, sio_seat, in_room);
+            if (seat->socket == socket) {
+                return seat;
+            }
+        }
+        return NULL;
+    }
+    const sio_link *at = socket->seats.next;
+    for (; at != &socket->seats; at = at->next) {
+        sio_seat *seat = SIO_OWNER(at, sio_seat, in_socket);
+        if (seat->room == room) {
+            return seat;
+        }
+    }
+    return NULL;
+}
+
+static sio_room *new_room(sio_namespace *nsp, const char *name)
+{
+    size_t len = strlen(name);
+    sio_room *room = malloc(sizeof(*room) + len + 1);
+    if (room == NULL) {
+        return NULL;
+    }
+    *room = (sio_room){.name_len = len};
+    sio_list_init(&room->seats);
+    memcpy(room->name, name, len + 1);
+    if (sio_map_insert(&nsp->rooms, &room->node) != SIO_OK) {
+        free(room);
+        return NULL;
+    }
+    return room;
+}
+
+static void free_room(sio_namespace *nsp, sio_room *room)
+{
+    sio_map_remove(&nsp->rooms, &room->node);
+    if (nsp->room.count != 0) {
+        sio_room_report(nsp, SIO_ROOM_DELETED, room->name, NULL);
+    }
+    free(room);
+}
+
+static sio_error seat(sio_room *room, sio_socket *socket)
+{
+    sio_seat *new_seat = calloc(1, sizeof(*new_seat));
+    if (new_seat == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    new_seat->room = room;
+    new_seat->socket = socket;
+    sio_list_append(&room->seats, &new_seat->in_room);
+    sio_list_append(&socket->seats, &new_seat->in_socket);
+    room->count++;
+    socket->room_count++;
+    return SIO_OK;
+}
+
+static void unseat(sio_seat *old)
+{
+    sio_namespace *nsp = old->socket->nsp;
+    sio_room *room = old->room;
+    sio_socket *socket = old->socket;
+    sio_link_drop(&old->in_room);
+    sio_link_drop(&old->in_socket);
+    free(old);
+    room->count--;
+    socket->room_count--;
+    if (nsp->room.count != 0) {
+        sio_room_report(nsp, SIO_ROOM_LEFT, room->name, socket->id);
+    }
+    /* Somebody may have joined meanwhile. */
+    if (room->count == 0) {
+        free_room(nsp, room);
+    }
+}
+
+sio_error sio_socket_join(sio_socket *socket, const char *name)
+{
+    sio_namespace *nsp = socket->nsp;
+    if (socket->state != SIO_SOCKET_CONNECTING &&
+        socket->state != SIO_SOCKET_CONNECTED) {
+        return SIO_ERR_CLOSED;
+    }
+    if (strcmp(name, socket->id) == 0) {
+        return SIO_OK;
+    }
+    sio_room *room = sio_room_find(nsp, sio_text(name));
+    if (room != NULL && find_seat(room, socket) != NULL) {
+        return SIO_OK;
+    }
+    if (socket->room_count >= nsp->core->max_rooms) {
+        return SIO_ERR_LIMIT;
+    }
+    bool fresh = room == NULL;
+    if (fresh) {
+        room = new_room(nsp, name);
+    }
+    if (room == NULL || seat(room, socket) != SIO_OK) {
+        if (fresh && room != NULL) {
+            sio_map_remove(&nsp->rooms, &room->node);
+            free(room);
+        }
+        return SIO_ERR_NO_MEMORY;
+    }
+    if (nsp->room.count != 0) {
+        if (fresh) {
+            sio_room_report(nsp, SIO_ROOM_CREATED, name, NULL);
+        }
+        sio_room_report(nsp, SIO_ROOM_JOINED, name, socket->id);
+    }
+    return SIO_OK;
+}
+
+void sio_socket_leave(sio_socket *socket, const char *name)
+{
+    sio_room *room = sio_room_find(socket->nsp, sio_text(name));
+    sio_seat *found = room == NULL ? NULL : find_seat(room, socket);
+    if (found != NULL) {
+        unseat(found);
+    }
+}
+
+void sio_room_leave_all(sio_socket *socket)
+{
+    while (!sio_list_empty(&socket->seats)) {
+        unseat(SIO_OWNER(socket->seats.next, sio_seat, in_socket));
+    }
+}
+
+static bool in_own_room(const sio_socket *socket)
+{
+    return socket->state == SIO_SOCKET_CONNECTED ||
+           socket->state == SIO_SOCKET_LEAVING;
+}
+
+bool sio_socket_in_room(const sio_socket *socket, const char *name)
+{
+    if (strcmp(name, socket->id) == 0) {
+        return in_own_room(socket);
+    }
+    const sio_room *room = sio_room_find(socket->nsp, sio_text(name));
+    return room != NULL && find_seat(room, socket) != NULL;
+}
+
+void sio_socket_each_room(const sio_socket *socket, sio_room_visit_fn *fn,
+                          void *arg)
+{
+    if (in_own_room(socket)) {
+        fn(socket->id, arg);
+    }
+    const sio_link *at = socket->seats.next;
+    for (; at != &socket->seats; at = at->next) {
+        fn(SIO_OWNER(at, sio_seat, in_socket)->room->name, arg);
+    }
+}
+
+size_t sio_socket_room_count(const sio_socket *socket)
+{
+    return socket->room_count + (in_own_room(socket) ? 1 : 0);
+}

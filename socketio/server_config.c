@@ -1,0 +1,204 @@
+#include <string.h>
+
+#include "socketio/server_impl.h"
+
+static const char *copy(sio_server *server, const char *text, sio_error *err)
+{
+    if (text == NULL) {
+        return NULL;
+    }
+    char *out = sio_arena_copy(&server->strings, sio_text(text));
+    if (out == NULL) {
+        *err = SIO_ERR_NO_MEMORY;
+    }
+    return out;
+}
+
+static sio_error copy_strings(sio_server *server)
+{
+    sio_server_config *c = &server->config;
+    sio_error err = SIO_OK;
+    c->host = copy(server, c->host, &err);
+    c->path = copy(server, c->path, &err);
+    c->client_dir = copy(server, c->client_dir, &err);
+    c->cors_origin = copy(server, c->cors_origin, &err);
+    c->initial_packet = copy(server, c->initial_packet, &err);
+    return err;
+}
+
+/* A value that must lie between two bounds, and what to say when it does
+ * not. */
+typedef struct bound {
+    const char *name;
+    uint64_t value, least, most;
+} bound;
+
+static bool in_bounds(const sio_server *server)
+{
+    const sio_server_config *c = &server->config;
+    const bound bounds[] = {
+        {"backlog", (uint64_t)c->backlog, 1, INT32_MAX},
+        {"transports", c->transports, 1,
+         SIO_TRANSPORT_POLLING | SIO_TRANSPORT_WEBSOCKET},
+        {"ping_interval_ms", c->ping_interval_ms, 1, INT32_MAX},
+        {"ping_timeout_ms", c->ping_timeout_ms, 1, INT32_MAX},
+        {"upgrade_timeout_ms", c->upgrade_timeout_ms, 1, INT32_MAX},
+        {"connect_timeout_ms", c->connect_timeout_ms, 1, INT32_MAX},
+        {"header_timeout_ms", c->header_timeout_ms, 1, INT32_MAX},
+        {"body_timeout_ms", c->body_timeout_ms, 1, INT32_MAX},
+        {"keep_alive_ms", c->keep_alive_ms, 1, INT32_MAX},
+        {"close_timeout_ms", c->close_timeout_ms, 1, INT32_MAX},
+        {"max_payload", c->max_payload, 1, INT32_MAX},
+        {"max_header_bytes", c->max_header_bytes, 64, INT32_MAX},
+        {"max_headers", c->max_headers, 1, TP_HTTP_HEADERS_MAX},
+        {"max_json_depth", c->max_json_depth, 1, SIO_JSON_DEPTH_MAX},
+        {"max_attachments", c->max_attachments, 1, UINT16_MAX},
+        {"max_packets", c->max_packets, 1, UINT32_MAX},
+        {"max_namespaces", c->max_namespaces, 1, UINT32_MAX},
+        {"max_rooms", c->max_rooms, 1, UINT32_MAX},
+        {"max_backlog", c->max_backlog, 1, UINT32_MAX},
+    };
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        const bound *b = &bounds[i];
+        if (b->value < b->least || b->value > b->most) {
+            sio_log_write(&server->log, SIO_LOG_ERROR, "bad_config",
+                          "%s is %llu, not %llu to %llu", b->name,
+                          (unsigned long long)b->value,
+                          (unsigned long long)b->least,
+                          (unsigned long long)b->most);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What goes into a header or is compared with a path must be plain. */
+static bool is_visible(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text <= 0x20 || *text == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool strings_are_good(const sio_server *server)
+{
+    const sio_server_config *c = &server->config;
+    if (c->path == NULL || c->path[0] != '/' || !is_visible(c->path)) {
+        sio_log_write(&server->log, SIO_LOG_ERROR, "bad_config",
+                      "path does not begin with a slash, or holds a blank");
+        return false;
+    }
+    if (c->cors_origin != NULL &&
+        (c->cors_origin[0] == '\0' || !is_visible(c->cors_origin))) {
+        sio_log_write(&server->log, SIO_LOG_ERROR, "bad_config",
+                      "cors_origin is empty, or holds a blank");
+        return false;
+    }
+    return true;
+}
+
+static sio_error set_cors(sio_server *server)
+{
+    static const char name[] = "Access-Control-Allow-Origin: ";
+    const char *origin = server->config.cors_origin;
+    tp_front_config *f = &server->front_config;
+    if (origin == NULL) {
+        return SIO_OK;
+    }
+    const char *end = strcmp(origin, "*") == 0 ? "\r\n" : "\r\nVary: Origin\r\n";
+    size_t len = strlen(name) + strlen(origin) + strlen(end);
+    uint8_t *lines = sio_arena_alloc(&server->strings, len);
+    if (lines == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    sio_writer w = {lines, len, 0};
+    sio_write_bytes(&w, sio_text(name));
+    sio_write_bytes(&w, sio_text(origin));
+    sio_write_bytes(&w, sio_text(end));
+    f->cors_lines = (sio_bytes){lines, len};
+    return SIO_OK;
+}
+
+static void set_engine(sio_server *server)
+{
+    const sio_server_config *c = &server->config;
+    server->eio_config = (eio_config){
+        .ping_interval = c->ping_interval_ms,
+        .ping_timeout = c->ping_timeout_ms,
+        .upgrade_timeout = c->upgrade_timeout_ms,
+        .close_timeout = c->close_timeout_ms,
+        .max_payload = c->max_payload,
+        .max_packets = c->max_packets,
+        .max_backlog = c->max_backlog,
+        .transports = c->transports,
+        .allow_upgrades = c->allow_upgrades,
+        .initial_packet = c->initial_packet,
+    };
+}
+
+static void set_core(sio_server *server)
+{
+    const sio_server_config *c = &server->config;
+    server->core.limits = (sio_packet_limits){
+        .max_depth = c->max_json_depth,
+        .max_attachments = c->max_attachments,
+        .max_nsp = 4096,
+    };
+    server->core.connect_timeout = c->connect_timeout_ms;
+    server->core.max_namespaces = c->max_namespaces;
+    server->core.max_rooms = c->max_rooms;
+    server->core.max_binary = (size_t)c->max_payload * c->max_attachments;
+}
+
+static void set_front(sio_server *server)
+{
+    const sio_server_config *c = &server->config;
+    tp_front_config *f = &server->front_config;
+    f->path = sio_text(c->path);
+    if (f->path.base[f->path.len - 1] == '/') {
+        f->path.len--;
+    }
+    f->trailing_slash = c->add_trailing_slash;
+    f->destroy_upgrade = c->destroy_upgrade;
+    f->destroy_upgrade_timeout = c->destroy_upgrade_timeout_ms;
+    f->cors_origin = c->cors_origin;
+    f->http = (tp_http_config){
+        .limits = {c->max_header_bytes, c->max_headers},
+        .header_timeout = c->header_timeout_ms,
+        .body_timeout = c->body_timeout_ms,
+        .keep_alive = c->keep_alive_ms,
+        .max_body = c->max_payload,
+    };
+    f->websocket = (tp_websocket_config){
+        .limits = {.max_message = c->max_payload, .max_fragments = 16384},
+        .close_timeout = c->close_timeout_ms,
+    };
+}
+
+sio_error sio_server_configure(sio_server *server,
+                               const sio_server_config *config)
+{
+    /* A smaller one is of an older header: the rest keeps its defaults. */
+    size_t size = config->size < sizeof(server->config)
+                      ? config->size
+                      : sizeof(server->config);
+    server->config = sio_server_config_default();
+    memcpy(&server->config, config, size);
+    server->config.size = sizeof(server->config);
+    server->log = (sio_log){server->config.on_log, server->config.arg,
+                            (int)server->config.log_level};
+    sio_error err = copy_strings(server);
+    if (err != SIO_OK) {
+        return err;
+    }
+    if (!in_bounds(server) || !strings_are_good(server)) {
+        return SIO_ERR_ARGUMENT;
+    }
+    set_engine(server);
+    set_core(server);
+    set_front(server);
+    return set_cors(server);
+}

@@ -1,0 +1,347 @@
+#include <stdlib.h>
+
+#include "socketio/core.h"
+
+/* A namespace's middlewares at work on one socket. */
+struct sio_next {
+    sio_socket *socket; /* a reference */
+    size_t index;       /* of the middleware that decides */
+};
+
+/* ------------------------------------------------------- life and death -- */
+
+sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
+                           sio_bytes auth)
+{
+    sio_socket *socket = calloc(1, sizeof(*socket));
+    if (socket == NULL) {
+        return NULL;
+    }
+    if (sio_token_make(client->core->engine->random, socket->id) != SIO_OK) {
+        free(socket);
+        return NULL;
+    }
+    if (auth.len != 0) {
+        socket->auth = malloc(auth.len + 1);
+        if (socket->auth == NULL) {
+            free(socket);
+            return NULL;
+        }
+        memcpy(socket->auth, auth.base, auth.len);
+        socket->auth[auth.len] = '\0';
+    }
+    atomic_init(&socket->refs, 1);
+    socket->nsp = nsp;
+    socket->client = client;
+    socket->request = eio_request_ref(
+        (eio_request *)(uintptr_t)eio_session_request(client->session));
+    sio_list_init(&socket->seats);
+    sio_list_append(&client->sockets, &socket->in_client);
+    client->count++;
+    return socket;
+}
+
+sio_socket *sio_socket_ref(sio_socket *socket)
+{
+    atomic_fetch_add_explicit(&socket->refs, 1, memory_order_relaxed);
+    return socket;
+}
+
+void sio_socket_unref(sio_socket *socket)
+{
+    if (socket == NULL || atomic_fetch_sub_explicit(&socket->refs, 1,
+                                                    memory_order_acq_rel) != 1) {
+        return;
+    }
+    sio_socket_set_data(socket, NULL, NULL);
+    sio_socket_free_handshake(socket);
+    sio_socket_free_auth(socket);
+    eio_request_unref(socket->request);
+    free(socket->acks);
+    free(socket->auth);
+    free(socket);
+}
+
+void sio_socket_unlist(sio_socket *socket)
+{
+    if (!sio_link_used(&socket->in_client)) {
+        return;
+    }
+    sio_link_drop(&socket->in_client);
+    socket->client->count--;
+    socket->client = NULL;
+    sio_socket_unref(socket);
+}
+
+static void tell_disconnect(const sio_hooks *hooks, sio_socket *socket,
+                            sio_disconnect_reason reason, sio_error why)
+{
+    for (size_t i = 0; i < hooks->count; i++) {
+        ((sio_disconnect_fn *)hooks->items[i].fn)(socket, reason, why,
+                                                  hooks->items[i].arg);
+    }
+}
+
+void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
+                    sio_error why)
+{
+    sio_namespace *nsp = socket->nsp;
+    if (socket->state == SIO_SOCKET_CONNECTING) {
+        socket->state = SIO_SOCKET_LEFT;
+        sio_room_leave_all(socket);
+        return;
+    }
+    if (socket->state != SIO_SOCKET_CONNECTED) {
+        return;
+    }
+    (void)sio_socket_ref(socket);
+    socket->state = SIO_SOCKET_LEAVING;
+    tell_disconnect(&nsp->disconnecting, socket, reason, why);
+    sio_room_leave_all(socket);
+    sio_map_remove(&nsp->sockets, &socket->node);
+    socket->state = SIO_SOCKET_LEFT;
+    nsp->core->engine->counters[SIO_COUNTER_SOCKETS]--;
+    tell_disconnect(&nsp->disconnect, socket, reason, why);
+    sio_ack_fail_all(socket);
+    sio_socket_unref(socket);
+}
+
+const char *sio_disconnect_text(sio_disconnect_reason reason)
+{
+    switch (reason) {
+#define SIO_DISCONNECT_TEXT(name, text)                                        \
+    case SIO_DISCONNECT_##name:                                                \
+        return text;
+        SIO_DISCONNECT_MAP(SIO_DISCONNECT_TEXT)
+#undef SIO_DISCONNECT_TEXT
+    }
+    return "";
+}
+
+/* ------------------------------------------------------------ connecting -- */
+
+static void write_connect(sio_writer *w, const void *arg)
+{
+    const sio_socket *socket = arg;
+    uint8_t payload[SIO_TOKEN_LEN + 16];
+    sio_writer p = {payload, sizeof(payload), 0};
+    sio_write_bytes(&p, SIO_LIT("{\"sid\":\""));
+    sio_write_bytes(&p, (sio_bytes){(const uint8_t *)socket->id, SIO_TOKEN_LEN});
+    sio_write_bytes(&p, SIO_LIT("\"}"));
+    sio_packet_write_connect(w, sio_namespace_view(socket->nsp),
+                             (sio_bytes){payload, p.len});
+}
+
+/* Without the memory for it, the client could not go on. */
+static void send_or_close(sio_client *client,
+                          void (*write)(sio_writer *w, const void *arg),
+                          const void *arg)
+{
+    sio_frame *frame = sio_frame_of(client->core->engine, write, arg);
+    if (frame == NULL) {
+        eio_session_close(client->session, EIO_CLOSE_NOW);
+        return;
+    }
+    (void)sio_client_send(client, frame);
+    sio_frame_unref(frame);
+}
+
+static void connected(sio_socket *socket)
+{
+    sio_client *client = socket->client;
+    sio_namespace *nsp = socket->nsp;
+    if (sio_map_insert(&nsp->sockets, &socket->node) != SIO_OK) {
+        eio_session_close(client->session, EIO_CLOSE_NOW);
+        return;
+    }
+    socket->state = SIO_SOCKET_CONNECTED;
+    client->core->engine->counters[SIO_COUNTER_SOCKETS]++;
+    sio_wheel_cancel(client->core->engine->wheel, &client->timer);
+    (void)sio_socket_ref(socket);
+    send_or_close(client, write_connect, socket);
+    for (size_t i = 0; i < nsp->connection.count &&
+                       socket->state == SIO_SOCKET_CONNECTED;
+         i++) {
+        sio_hook *hook = &nsp->connection.items[i];
+        ((sio_socket_fn *)hook->fn)(socket, hook->arg);
+    }
+    sio_socket_unref(socket);
+}
+
+static void end_next(sio_next *next)
+{
+    sio_socket *socket = next->socket;
+    socket->next = NULL;
+    free(next);
+    sio_socket_unref(socket);
+}
+
+static void run_middleware(sio_next *next)
+{
+    sio_hook *hook = &next->socket->nsp->middlewares.items[next->index];
+    ((sio_middleware_fn *)hook->fn)(next->socket, next, hook->arg);
+}
+
+void sio_socket_start(sio_socket *socket)
+{
+    if (socket->nsp->middlewares.count == 0) {
+        connected(socket);
+        return;
+    }
+    sio_next *next = malloc(sizeof(*next));
+    if (next == NULL) {
+        eio_session_close(socket->client->session, EIO_CLOSE_NOW);
+        return;
+    }
+    *next = (sio_next){.socket = sio_socket_ref(socket)};
+    socket->next = next;
+    run_middleware(next);
+}
+
+void sio_next_allow(sio_next *next)
+{
+    sio_socket *socket = next->socket;
+    if (socket->state != SIO_SOCKET_CONNECTING) {
+        end_next(next); /* the client has left meanwhile */
+    } else if (++next->index < socket->nsp->middlewares.count) {
+        run_middleware(next);
+    } else {
+        (void)sio_socket_ref(socket);
+        end_next(next);
+        connected(socket);
+        sio_socket_unref(socket);
+    }
+}
+
+typedef struct refusal {
+    sio_bytes nsp, message, data;
+} refusal;
+
+static void write_refusal(sio_writer *w, const void *arg)
+{
+    const refusal *r = arg;
+    sio_packet_write_connect_error(w, r->nsp, (sio_bytes){0});
+    sio_write_bytes(w, SIO_LIT("{\"message\":"));
+    sio_json_write_string(w, r->message);
+    if (r->data.len != 0) {
+        sio_write_bytes(w, SIO_LIT(",\"data\":"));
+        sio_write_bytes(w, r->data);
+    }
+    sio_write_bytes(w, SIO_LIT("}"));
+}
+
+void sio_next_refuse(sio_next *next, const char *message, const char *data)
+{
+    sio_socket *socket = next->socket;
+    sio_client *client = socket->client;
+    refusal r = {sio_namespace_view(socket->nsp), sio_text(message),
+                 data == NULL ? (sio_bytes){0} : sio_text(data)};
+    if (socket->state == SIO_SOCKET_CONNECTING) {
+        if (r.data.len != 0 &&
+            sio_json_check(r.data, client->core->limits.max_depth) != SIO_OK) {
+            sio_log_write(client->core->engine->log, SIO_LOG_ERROR,
+                          "bad_error_data", "namespace %s: %s",
+                          socket->nsp->name, data);
+            r.data.len = 0;
+        }
+        send_or_close(client, write_refusal, &r);
+        sio_socket_end(socket, SIO_DISCONNECT_SERVER_NAMESPACE_DISCONNECT,
+                       SIO_OK);
+        sio_socket_unlist(socket);
+    }
+    end_next(next);
+}
+
+/* --------------------------------------------------------- disconnecting -- */
+
+static void write_disconnect(sio_writer *w, const void *nsp)
+{
+    sio_packet_write_disconnect(w, *(const sio_bytes *)nsp);
+}
+
+void sio_socket_disconnect(sio_socket *socket)
+{
+    if (socket->state != SIO_SOCKET_CONNECTED) {
+        return;
+    }
+    sio_bytes nsp = sio_namespace_view(socket->nsp);
+    send_or_close(socket->client, write_disconnect, &nsp);
+    sio_socket_end(socket, SIO_DISCONNECT_SERVER_NAMESPACE_DISCONNECT, SIO_OK);
+}
+
+void sio_socket_close(sio_socket *socket)
+{
+    sio_client *client = socket->client;
+    if (client == NULL || client->session == NULL) {
+        return;
+    }
+    sio_link *at = client->sockets.next;
+    while (at != NULL && at != &client->sockets) {
+        sio_socket *each =
+            sio_socket_ref(SIO_OWNER(at, sio_socket, in_client));
+        sio_socket_disconnect(each);
+        at = each->in_client.next;
+        sio_socket_unref(each);
+    }
+    if (client->session != NULL) {
+        eio_session_close(client->session, EIO_CLOSE_LINGER);
+    }
+}
+
+/* ----------------------------------------------------------- attributes -- */
+
+const char *sio_socket_id(const sio_socket *socket)
+{
+    return socket->id;
+}
+
+sio_namespace *sio_socket_namespace(const sio_socket *socket)
+{
+    return socket->nsp;
+}
+
+bool sio_socket_connected(const sio_socket *socket)
+{
+    return socket->state == SIO_SOCKET_CONNECTED ||
+           socket->state == SIO_SOCKET_LEAVING;
+}
+
+static eio_session *session_of(const sio_socket *socket)
+{
+    return socket->client == NULL ? NULL : socket->client->session;
+}
+
+const char *sio_socket_session_id(const sio_socket *socket)
+{
+    const eio_session *session = session_of(socket);
+    return session == NULL ? "" : eio_session_sid(session);
+}
+
+const char *sio_socket_transport(const sio_socket *socket)
+{
+    const eio_session *session = session_of(socket);
+    return session == NULL ? "" : eio_session_transport_name(session);
+}
+
+size_t sio_socket_backlog(const sio_socket *socket)
+{
+    const eio_session *session = session_of(socket);
+    return session == NULL ? 0 : eio_session_backlog(session);
+}
+
+void sio_socket_set_data(sio_socket *socket, void *data,
+                         void (*destroy)(void *data))
+{
+    void *old = socket->data;
+    void (*destroy_old)(void *data) = socket->destroy;
+    socket->data = data;
+    socket->destroy = destroy;
+    if (destroy_old != NULL) {
+        destroy_old(old);
+    }
+}
+
+void *sio_socket_data(const sio_socket *socket)
+{
+    return socket->data;
+}

@@ -1,0 +1,163 @@
+#include "transport/exchange.h"
+
+#include <stdlib.h>
+
+#include "socketio/socketio.h"
+
+static void on_lost(tp_http_waiter *waiter)
+{
+    SIO_OWNER(waiter, tp_exchange, waiter)->conn = NULL;
+}
+
+tp_exchange *tp_exchange_new(tp_http_conn *conn, eio_request *request)
+{
+    tp_exchange *x = request == NULL ? NULL : calloc(1, sizeof(*x));
+    if (x == NULL) {
+        eio_request_unref(request);
+        return NULL;
+    }
+    x->waiter.lost = on_lost;
+    x->conn = conn;
+    x->request = request;
+    return x;
+}
+
+void tp_exchange_attach(tp_exchange *x)
+{
+    x->conn->waiter = &x->waiter;
+}
+
+void tp_exchange_free(tp_exchange *x)
+{
+    if (x->conn != NULL && x->conn->waiter == &x->waiter) {
+        x->conn->waiter = NULL;
+    }
+    sio_buf_deinit(&x->body);
+    sio_buf_deinit(&x->headers);
+    eio_request_unref(x->request);
+    free(x);
+}
+
+/* ----------------------------------------------------------- public API -- */
+
+static const char *text(sio_bytes bytes)
+{
+    return bytes.base == NULL ? NULL : (const char *)bytes.base;
+}
+
+const char *sio_http_method(const sio_http_request *request)
+{
+    return text(request->request->method);
+}
+
+const char *sio_http_path(const sio_http_request *request)
+{
+    return text(request->request->path);
+}
+
+const char *sio_http_query(const sio_http_request *request)
+{
+    return text(request->request->query);
+}
+
+const char *sio_http_header(const sio_http_request *request, const char *name)
+{
+    return text(tp_request_header(
+        request->request, (sio_bytes){(const uint8_t *)name, strlen(name)}));
+}
+
+const char *sio_http_address(const sio_http_request *request)
+{
+    return text(request->request->address);
+}
+
+const void *sio_http_body(const sio_http_request *request, size_t *len)
+{
+    *len = request->body.len;
+    return request->body.base;
+}
+
+static bool is_token(const char *s)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (const char *c = s; *c != '\0'; c++) {
+        bool alnum = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') ||
+                     (*c >= 'A' && *c <= 'Z');
+        if (!alnum && strchr(others, *c) == NULL) {
+            return false;
+        }
+    }
+    return *s != '\0';
+}
+
+static bool is_value(const char *s)
+{
+    for (; *s != '\0'; s++) {
+        unsigned char c = (unsigned char)*s;
+        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static sio_error append_text(sio_buf *buf, const char *s)
+{
+    return sio_buf_append(buf, (sio_bytes){(const uint8_t *)s, strlen(s)});
+}
+
+sio_error sio_http_add_header(sio_http_request *request, const char *name,
+                              const char *value)
+{
+    sio_buf *lines = &request->headers;
+    size_t before = lines->len;
+    if (!is_token(name) || !is_value(value)) {
+        return SIO_ERR_ARGUMENT;
+    }
+    if (append_text(lines, name) != SIO_OK ||
+        append_text(lines, ": ") != SIO_OK ||
+        append_text(lines, value) != SIO_OK ||
+        append_text(lines, "\r\n") != SIO_OK) {
+        lines->len = before;
+        return SIO_ERR_NO_MEMORY;
+    }
+    return SIO_OK;
+}
+
+void sio_http_respond(sio_http_request *request, int status,
+                      const char *content_type, const void *body, size_t len)
+{
+    tp_exchange *x = request;
+    if (!x->answers) {
+        return; /* a hook may look and add headers, no more */
+    }
+    bool bad = status < 200 || status > 599 ||
+               (content_type != NULL && !is_value(content_type));
+    if (x->conn != NULL) {
+        tp_http_answer answer = {
+            .status = bad ? 500 : status,
+            .type = bad ? NULL : content_type,
+            .extra = sio_buf_view(&x->headers),
+            .body = {body, bad ? 0 : len},
+        };
+        tp_http_answer_send(x->conn, &answer);
+        x->conn = NULL;
+    }
+    tp_exchange_free(x);
+}
+
+/* A verdict is its exchange seen from the other side. */
+struct sio_verdict {
+    tp_exchange exchange;
+};
+
+void sio_verdict_allow(sio_verdict *verdict)
+{
+    verdict->exchange.verdict(&verdict->exchange, NULL);
+}
+
+void sio_verdict_refuse(sio_verdict *verdict, const char *message)
+{
+    verdict->exchange.verdict(&verdict->exchange,
+                              message == NULL ? "Forbidden" : message);
+}

@@ -1,0 +1,218 @@
+#include "transport/front.h"
+
+#include "transport/front_impl.h"
+
+/* -------------------------------------------------------------- routing -- */
+
+/* Whether a path is ours, by the official server's prefix rule.  `*below` is
+ * what follows the slash behind our path. */
+static bool is_ours(const tp_front_config *config, const tp_http_head *head,
+                    sio_bytes *below)
+{
+    sio_bytes path = config->path;
+    *below = (sio_bytes){0};
+    if (head->form != TP_HTTP_FORM_ORIGIN || head->path.len < path.len ||
+        memcmp(head->path.base, path.base, path.len) != 0) {
+        return false;
+    }
+    sio_bytes rest = {head->path.base + path.len, head->path.len - path.len};
+    if (rest.len != 0 && rest.base[0] == '/') {
+        *below = (sio_bytes){rest.base + 1, rest.len - 1};
+        return true;
+    }
+    return !config->trailing_slash;
+}
+
+static bool is_websocket_upgrade(const tp_http_head *head)
+{
+    sio_bytes upgrade = tp_http_header_find(head, SIO_LIT("upgrade"));
+    return head->upgrade &&
+           tp_http_list_has_token(upgrade, SIO_LIT("websocket"));
+}
+
+/* A request that is not for the engine.  Returns whether its body, if it has
+ * not come yet, is of interest. */
+static bool lead_elsewhere(tp_front *front, tp_http_conn *conn,
+                           const tp_http_request *req, bool whole)
+{
+    const tp_front_config *config = front->config;
+    if (is_websocket_upgrade(req->head)) {
+        tp_http_conn_foreign(conn, config->destroy_upgrade
+                                       ? config->destroy_upgrade_timeout
+                                       : 0);
+        return false;
+    }
+    if (front->hooks->other != NULL &&
+        front->hooks->other(front->app, conn, req, whole)) {
+        return true;
+    }
+    tp_http_answer_send(conn,
+                        &(tp_http_answer){.status = 404, .close = !whole});
+    return false;
+}
+
+/* Header lines for every answer of the engine to this request. */
+void tp_front_prepare(tp_front *front, tp_http_conn *conn,
+                      const tp_http_head *head)
+{
+    sio_bytes agent = tp_http_header_find(head, SIO_LIT("user-agent"));
+    bool old_ie = agent.len != 0 &&
+                  (memmem(agent.base, agent.len, ";MSIE", 5) != NULL ||
+                   memmem(agent.base, agent.len, "Trident/", 8) != NULL);
+    sio_buf_deinit(&conn->extra);
+    sio_error err = sio_buf_append(&conn->extra, front->config->cors_lines);
+    if (err == SIO_OK && old_ie) {
+        err = sio_buf_append(&conn->extra, SIO_LIT("X-XSS-Protection: 0\r\n"));
+    }
+    (void)err; /* an answer without them is better than none */
+}
+
+static void answer_preflight(tp_http_conn *conn, const tp_http_head *head)
+{
+    sio_bytes asked =
+        tp_http_header_find(head, SIO_LIT("access-control-request-headers"));
+    sio_buf lines = {0};
+    bool ok = sio_buf_append(&lines,
+                             SIO_LIT("Access-Control-Allow-Methods: "
+                                     "GET,HEAD,PUT,PATCH,POST,DELETE\r\n")) ==
+              SIO_OK;
+    if (ok && asked.len != 0) {
+        ok = sio_buf_append(&lines,
+                            SIO_LIT("Vary: Access-Control-Request-Headers\r\n"
+                                    "Access-Control-Allow-Headers: ")) ==
+                 SIO_OK &&
+             sio_buf_append(&lines, asked) == SIO_OK &&
+             sio_buf_append(&lines, SIO_LIT("\r\n")) == SIO_OK;
+    }
+    tp_http_answer_send(conn,
+                        &(tp_http_answer){.status = ok ? 204 : 503,
+                                          .extra = sio_buf_view(&lines)});
+    sio_buf_deinit(&lines);
+}
+
+/* A request below our path.  Returns as lead_elsewhere() does. */
+static bool lead_in(tp_front *front, tp_http_conn *conn,
+                    const tp_http_request *req, sio_bytes below, bool whole)
+{
+    const tp_http_head *head = req->head;
+    tp_front_prepare(front, conn, head);
+    if (front->client_files != NULL && below.len != 0 && whole &&
+        tp_client_files_serve(front->client_files, conn, req, below,
+                              (sio_bytes){0})) {
+        return false;
+    }
+    if (head->method == TP_HTTP_METHOD_OPTIONS &&
+        front->config->cors_origin != NULL && !head->upgrade && whole) {
+        answer_preflight(conn, head);
+        return false;
+    }
+    return tp_front_knock(front, conn, req, whole);
+}
+
+static bool lead(tp_front *front, tp_http_conn *conn,
+                 const tp_http_request *req, bool whole)
+{
+    sio_bytes below;
+    if (whole) {
+        eio_count(front->engine, SIO_COUNTER_HTTP_REQUESTS);
+    }
+    return is_ours(front->config, req->head, &below)
+               ? lead_in(front, conn, req, below, whole)
+               : lead_elsewhere(front, conn, req, whole);
+}
+
+/* ---------------------------------------------------------- connections -- */
+
+static bool on_begin(void *owner, tp_http_conn *conn,
+                     const tp_http_request *req)
+{
+    return lead(owner, conn, req, false);
+}
+
+static void on_request(void *owner, tp_http_conn *conn,
+                       const tp_http_request *req)
+{
+    tp_front *front = owner;
+    if (front->closing) {
+        conn->keep_alive = false;
+    }
+    (void)lead(front, conn, req, true);
+}
+
+static void on_refused(void *owner, tp_http_conn *conn, sio_error err)
+{
+    tp_front *front = owner;
+    char address[TP_ADDRESS_SIZE];
+    eio_count(front->engine, SIO_COUNTER_HTTP_ERRORS);
+    eio_count_error(front->engine, err);
+    if (sio_log_wants(front->loop->log, SIO_LOG_WARN)) {
+        (void)tp_stream_address(conn->stream, address);
+        sio_log_write(front->loop->log, SIO_LOG_WARN, "http_refused",
+                      "address %s: %s", address, sio_error_text(err));
+    }
+}
+
+static void connection_ended(tp_front *front)
+{
+    front->open--;
+    front->engine->counters[SIO_COUNTER_CONNECTIONS]--;
+    front->ended(front->app);
+}
+
+static void on_gone(void *owner, tp_http_conn *conn)
+{
+    (void)conn;
+    connection_ended(owner);
+}
+
+void tp_front_websocket_gone(void *front, tp_websocket *ws)
+{
+    (void)ws;
+    connection_ended(front);
+}
+
+static const tp_http_events http_events = {
+    .begin = on_begin,
+    .request = on_request,
+    .refused = on_refused,
+    .gone = on_gone,
+};
+
+void tp_front_init(tp_front *front)
+{
+    sio_list_init(&front->conns);
+    sio_list_init(&front->websockets);
+}
+
+void tp_front_accept(void *owner, tp_stream *stream)
+{
+    tp_front *front = owner;
+    tp_http_conn *conn = tp_http_conn_new(
+        front->loop, stream, &front->config->http, &http_events, front);
+    if (conn != NULL) {
+        sio_list_append(&front->conns, &conn->link);
+        front->open++;
+        front->engine->counters[SIO_COUNTER_CONNECTIONS]++;
+    }
+}
+
+void tp_front_close(tp_front *front)
+{
+    front->closing = true;
+    sio_link *at = front->conns.next;
+    while (at != &front->conns) {
+        sio_link *next = at->next;
+        tp_http_conn_finish(SIO_OWNER(at, tp_http_conn, link));
+        at = next;
+    }
+}
+
+void tp_front_abort(tp_front *front)
+{
+    while (!sio_list_empty(&front->conns)) {
+        tp_http_conn_abort(SIO_OWNER(front->conns.next, tp_http_conn, link));
+    }
+    while (!sio_list_empty(&front->websockets)) {
+        tp_websocket_abort(tp_websocket_of_link(front->websockets.next));
+    }
+}

@@ -1,0 +1,71 @@
+#ifndef TP_FRONT_H
+#define TP_FRONT_H
+
+#include "engineio/handshake.h"
+#include "transport/client_files.h"
+#include "transport/exchange.h"
+#include "transport/websocket.h"
+
+/* The same for all loops of a server. */
+typedef struct tp_front_config {
+    sio_bytes path; /* "/socket.io", without a slash at its end */
+    bool trailing_slash;
+    bool destroy_upgrade;
+    uint32_t destroy_upgrade_timeout; /* ms */
+    const char *cors_origin;          /* NULL: no CORS headers */
+    sio_bytes cors_lines;             /* what that puts into each answer */
+    tp_http_config http;
+    tp_websocket_config websocket;
+} tp_front_config;
+
+/* What the composition root lends.  Each may be NULL. */
+typedef struct tp_front_hooks {
+    /* Decides on a handshake, by calling `x->verdict` once. */
+    void (*allow)(void *app, tp_exchange *x);
+
+    /* May add headers to the answer of the engine. */
+    void (*initial_headers)(void *app, tp_exchange *x);
+    void (*headers)(void *app, tp_exchange *x);
+
+    /* Told of a refusal. */
+    void (*refused)(void *app, tp_exchange *x, int code, const char *message,
+                    const char *context);
+
+    /* Answers a request that is not for the engine; false: it is nobody's.
+     * Without a whole request (`whole` false) it only says whether it will. */
+    bool (*other)(void *app, tp_http_conn *conn, const tp_http_request *req,
+                  bool whole);
+} tp_front_hooks;
+
+/*
+ * One loop's entrance: takes connections, reads what requests want, and leads
+ * them to a session, to the client's bundles, or to the application.
+ */
+typedef struct tp_front {
+    tp_loop *loop;
+    eio_engine *engine;
+    const tp_front_config *config;
+    tp_client_files *client_files; /* NULL: not served */
+    const tp_front_hooks *hooks;
+    void *app; /* handed to the hooks */
+    void (*ended)(void *app); /* told of each connection's end */
+    sio_link conns;      /* of tp_http_conn.link */
+    sio_link websockets; /* of tp_websocket */
+    size_t open;         /* connections of either kind */
+    bool closing;
+} tp_front;
+
+/* Completes a front whose pointers the caller has set. */
+void tp_front_init(tp_front *front);
+
+/* Takes a new stream; the listener's callback, with the front as owner. */
+void tp_front_accept(void *front, tp_stream *stream);
+
+/* From now on connections end after the answer at hand.  Those that have none
+ * are closed. */
+void tp_front_close(tp_front *front);
+
+/* Cuts off what is left. */
+void tp_front_abort(tp_front *front);
+
+#endif

@@ -1,0 +1,473 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/query.h"
+#include "transport/front_impl.h"
+#include "transport/polling.h"
+#include "transport/ws_handshake.h"
+
+/* Longer than any value that is right. */
+#define VALUE_MAX 64
+
+/* The query's values, decoded. */
+typedef struct knock_values {
+    uint8_t transport[VALUE_MAX];
+    uint8_t sid[VALUE_MAX];
+} knock_values;
+
+static sio_bytes get_value(sio_bytes query, sio_bytes name,
+                           uint8_t out[VALUE_MAX])
+{
+    sio_bytes raw = {0};
+    if (!sio_query_get(query, name, &raw) || raw.len > VALUE_MAX) {
+        return raw;
+    }
+    sio_bytes value = {out, 0};
+    sio_query_decode(raw, out, &value.len);
+    return value;
+}
+
+static bool origin_allowed(const tp_http_head *head)
+{
+    sio_bytes origin = tp_http_header_find(head, SIO_LIT("origin"));
+    return origin.len == 0 || memchr(origin.base, 0x7f, origin.len) == NULL;
+}
+
+static eio_knock read_knock(const tp_http_head *head, knock_values *values)
+{
+    uint8_t eio[VALUE_MAX];
+    return (eio_knock){
+        .transport =
+            get_value(head->query, SIO_LIT("transport"), values->transport),
+        .sid = get_value(head->query, SIO_LIT("sid"), values->sid),
+        .protocol = sio_bytes_eq(get_value(head->query, SIO_LIT("EIO"), eio),
+                                 SIO_LIT("4"))
+                        ? 4
+                        : 0,
+        .is_get = head->method == TP_HTTP_METHOD_GET,
+        .upgrade = head->upgrade,
+        .origin_allowed = origin_allowed(head),
+    };
+}
+
+/* -------------------------------------------------------------- refusals -- */
+
+static void tell_refused(tp_front *front, tp_http_conn *conn,
+                         const tp_http_head *head, eio_refusal refusal,
+                         const char *message, const char *context)
+{
+    char address[TP_ADDRESS_SIZE];
+    eio_count(front->engine, SIO_COUNTER_REFUSED);
+    if (sio_log_wants(front->loop->log, SIO_LOG_WARN)) {
+        (void)tp_stream_address(conn->stream, address);
+        sio_log_write(front->loop->log, SIO_LOG_WARN, "request_refused",
+                      "address %s: code %d, %s, %s", address, (int)refusal,
+                      message, context);
+    }
+    if (front->hooks->refused == NULL || head == NULL) {
+        return;
+    }
+    tp_exchange *x = tp_exchange_new(conn, tp_request_new(conn, head));
+    if (x != NULL) {
+        front->hooks->refused(front->app, x, (int)refusal, message, context);
+        tp_exchange_free(x);
+    }
+}
+
+static void answer_refusal(tp_http_conn *conn, eio_refusal refusal,
+                           const char *message, bool upgrade, bool close)
+{
+    uint8_t body[512];
+    sio_bytes text = {(const uint8_t *)message, strlen(message)};
+    sio_writer w = {body, sizeof(body), 0};
+    if (upgrade) {
+        tp_http_answer_refusal(conn, 400, (sio_bytes){0}, message);
+        return;
+    }
+    sio_write_bytes(&w, SIO_LIT("{\"code\":"));
+    sio_write_uint(&w, (uint64_t)refusal);
+    sio_write_bytes(&w, SIO_LIT(",\"message\":"));
+    sio_json_write_string(&w, text.len > 400 ? SIO_LIT("Forbidden") : text);
+    sio_write_bytes(&w, SIO_LIT("}"));
+    tp_http_answer_send(
+        conn, &(tp_http_answer){
+                  .status = refusal == EIO_REFUSAL_FORBIDDEN ? 403 : 400,
+                  .type = "application/json",
+                  .body = {body, w.len < sizeof(body) ? w.len : sizeof(body)},
+                  .close = close,
+              });
+}
+
+/* ------------------------------------------------------------ handshakes -- */
+
+/* A handshake on its way to a session; lives while the verdict is awaited. */
+typedef struct entry {
+    tp_front *front;
+    bool upgrade;
+    bool base64;
+    unsigned protocol;
+} entry;
+
+static void add_headers(tp_front *front, tp_http_conn *conn,
+                        eio_request *request, bool initial)
+{
+    const tp_front_hooks *hooks = front->hooks;
+    if (hooks->headers == NULL && (!initial || hooks->initial_headers == NULL)) {
+        return;
+    }
+    /* The hooks look at the request; it stays the caller's. */
+    tp_exchange x = {.conn = conn, .request = request};
+    if (initial && hooks->initial_headers != NULL) {
+        hooks->initial_headers(front->app, &x);
+    }
+    if (hooks->headers != NULL) {
+        hooks->headers(front->app, &x);
+    }
+    (void)sio_buf_append(&conn->extra, sio_buf_view(&x.headers));
+    sio_buf_deinit(&x.headers);
+}
+
+static void add_headers_to_poll(tp_front *front, tp_http_conn *conn,
+                                const tp_http_head *head)
+{
+    if (front->hooks->headers != NULL) {
+        eio_request *request = tp_request_new(conn, head);
+        if (request != NULL) {
+            add_headers(front, conn, request, false);
+            eio_request_unref(request);
+        }
+    }
+}
+
+static void open_polling(tp_front *front, tp_http_conn *conn,
+                         eio_request *request)
+{
+    tp_polling *p = tp_polling_new(front->loop, front->engine);
+    if (p == NULL) {
+        eio_request_unref(request);
+        tp_http_answer_send(conn,
+                            &(tp_http_answer){.status = 503, .close = true});
+        return;
+    }
+    tp_polling_get(p, conn);
+    eio_transport *tp = tp_polling_base(p);
+    if (eio_session_open(front->engine, tp, request) != SIO_OK) {
+        tp->ops->close(tp, EIO_CLOSE_NOW);
+    }
+}
+
+static tp_ws_handshake ws_handshake(const eio_request *r)
+{
+    return (tp_ws_handshake){
+        .method_is_get = sio_bytes_eq(r->method, SIO_LIT("GET")),
+        .http11 = true, /* an upgrade is none in HTTP/1.0 */
+        .upgrade = tp_request_header(r, SIO_LIT("upgrade")),
+        .connection = tp_request_header(r, SIO_LIT("connection")),
+        .key = tp_request_header(r, SIO_LIT("sec-websocket-key")),
+        .version = tp_request_header(r, SIO_LIT("sec-websocket-version")),
+        .protocol = tp_request_header(r, SIO_LIT("sec-websocket-protocol")),
+    };
+}
+
+static sio_error put_response(sio_buf *out, const tp_ws_handshake *h,
+                              sio_bytes extra)
+{
+    char accept[TP_WS_ACCEPT_LEN];
+    sio_bytes protocol = tp_ws_subprotocol(h->protocol);
+    tp_ws_accept_key(h->key, accept);
+    sio_error err = sio_buf_append(
+        out, SIO_LIT("HTTP/1.1 101 Switching Protocols\r\n"
+                     "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                     "Sec-WebSocket-Accept: "));
+    if (err == SIO_OK) {
+        err = sio_buf_append(
+            out, (sio_bytes){(const uint8_t *)accept, TP_WS_ACCEPT_LEN});
+    }
+    if (err == SIO_OK && protocol.len != 0) {
+        err = sio_buf_append(out, SIO_LIT("\r\nSec-WebSocket-Protocol: "));
+        if (err == SIO_OK) {
+            err = sio_buf_append(out, protocol);
+        }
+    }
+    if (err == SIO_OK) {
+        err = sio_buf_append(out, SIO_LIT("\r\n"));
+    }
+    if (err == SIO_OK) {
+        err = sio_buf_append(out, extra);
+    }
+    return err == SIO_OK ? sio_buf_append(out, SIO_LIT("\r\n")) : err;
+}
+
+/* Turns the connection into a WebSocket whose handshake is right.  NULL when
+ * memory is short; the connection is closed then.  `*rest` is what the client
+ * has sent behind its request. */
+static tp_websocket *switch_protocol(tp_front *front, tp_http_conn *conn,
+                                     const tp_ws_handshake *h, bool base64,
+                                     sio_buf *rest)
+{
+    sio_buf response = {0};
+    tp_stream *stream = NULL;
+    tp_websocket *ws = NULL;
+    if (put_response(&response, h, sio_buf_view(&conn->extra)) == SIO_OK) {
+        stream = tp_http_conn_detach(conn, rest);
+    }
+    if (stream == NULL) {
+        tp_http_conn_abort(conn);
+    } else {
+        ws = tp_websocket_new(front->loop, front->engine, stream,
+                              &front->config->websocket,
+                              sio_buf_view(&response), base64,
+                              tp_front_websocket_gone, front);
+        if (ws == NULL) {
+            tp_front_websocket_gone(front, NULL);
+            sio_buf_deinit(rest);
+        } else {
+            sio_list_append(&front->websockets, tp_websocket_link(ws));
+        }
+    }
+    sio_buf_deinit(&response);
+    return ws;
+}
+
+/* Refuses what is no proper WebSocket handshake; returns whether it did. */
+static bool refuse_websocket(tp_front *front, tp_http_conn *conn,
+                             const tp_ws_handshake *h)
+{
+    tp_ws_refusal refusal = tp_ws_handshake_check(h);
+    if (refusal == TP_WS_REFUSAL_NONE) {
+        return false;
+    }
+    eio_count(front->engine, SIO_COUNTER_REFUSED);
+    eio_count_error(front->engine, SIO_ERR_HANDSHAKE);
+    sio_log_write(front->loop->log, SIO_LOG_WARN, "handshake_refused", "%s",
+                  tp_ws_refusal_text(refusal));
+    tp_http_answer_refusal(conn, (int)tp_ws_refusal_status(refusal),
+                           refusal == TP_WS_REFUSAL_VERSION
+                               ? SIO_LIT("Sec-WebSocket-Version: "
+                                         TP_WS_VERSIONS "\r\n")
+                               : (sio_bytes){0},
+                           tp_ws_refusal_text(refusal));
+    return true;
+}
+
+static void open_websocket(tp_front *front, tp_http_conn *conn,
+                           eio_request *request, bool base64)
+{
+    tp_ws_handshake h = ws_handshake(request);
+    sio_buf rest = {0};
+    if (refuse_websocket(front, conn, &h)) {
+        eio_request_unref(request);
+        return;
+    }
+    tp_websocket *ws = switch_protocol(front, conn, &h, base64, &rest);
+    if (ws == NULL) {
+        eio_request_unref(request);
+        return;
+    }
+    eio_transport *tp = tp_websocket_base(ws);
+    if (eio_session_open(front->engine, tp, request) != SIO_OK) {
+        tp->ops->close(tp, EIO_CLOSE_NOW);
+    }
+    tp_websocket_feed(ws, rest.base, rest.len);
+    sio_buf_deinit(&rest);
+}
+
+static void probe_websocket(tp_front *front, tp_http_conn *conn,
+                            eio_session *session, eio_request *request,
+                            bool base64)
+{
+    tp_ws_handshake h = ws_handshake(request);
+    sio_buf rest = {0};
+    if (refuse_websocket(front, conn, &h)) {
+        return;
+    }
+    tp_websocket *ws = switch_protocol(front, conn, &h, base64, &rest);
+    if (ws == NULL) {
+        return;
+    }
+    /* Where the session cannot be upgraded, clients expect to see the
+     * handshake succeed and the WebSocket closed. */
+    eio_transport *tp = tp_websocket_base(ws);
+    if (eio_session_probe(session, tp) != SIO_OK) {
+        tp->ops->close(tp, EIO_CLOSE_NOW);
+    }
+    tp_websocket_feed(ws, rest.base, rest.len);
+    sio_buf_deinit(&rest);
+}
+
+/* The application agrees, or was not asked.  Takes `request`. */
+static void admit(const entry *e, tp_http_conn *conn, eio_request *request)
+{
+    tp_front *front = e->front;
+    eio_knock knock = {.protocol = e->protocol};
+    eio_refusal refusal = eio_knock_protocol(&knock);
+    if (front->closing) {
+        eio_request_unref(request);
+        tp_http_answer_send(conn,
+                            &(tp_http_answer){.status = 503, .close = true});
+        return;
+    }
+    if (refusal != EIO_REFUSAL_NONE) {
+        const char *message = eio_refusal_text(refusal);
+        tell_refused(front, conn, NULL, refusal, message,
+                     "UNSUPPORTED_PROTOCOL_VERSION");
+        if (front->hooks->refused != NULL) {
+            tp_exchange x = {.conn = conn, .request = request};
+            front->hooks->refused(front->app, &x, (int)refusal, message,
+                                  "UNSUPPORTED_PROTOCOL_VERSION");
+            sio_buf_deinit(&x.headers);
+        }
+        eio_request_unref(request);
+        answer_refusal(conn, refusal, message, e->upgrade, false);
+        return;
+    }
+    add_headers(front, conn, request, true);
+    if (e->upgrade) {
+        open_websocket(front, conn, request, e->base64);
+    } else {
+        open_polling(front, conn, request);
+    }
+}
+
+static void on_verdict(tp_exchange *x, const char *refusal)
+{
+    entry *e = x->arg;
+    tp_http_conn *conn = x->conn;
+    eio_request *request = x->request;
+    x->request = NULL;
+    x->verdict = NULL;
+    tp_exchange_free(x);
+    if (conn == NULL) {
+        eio_request_unref(request);
+    } else if (refusal != NULL) {
+        tell_refused(e->front, conn, NULL, EIO_REFUSAL_FORBIDDEN, refusal,
+                     "FORBIDDEN");
+        eio_request_unref(request);
+        answer_refusal(conn, EIO_REFUSAL_FORBIDDEN, refusal, e->upgrade, false);
+    } else {
+        admit(e, conn, request);
+    }
+    free(e);
+}
+
+static void ask(tp_front *front, tp_http_conn *conn, eio_request *request,
+                const entry *e)
+{
+    entry *copy = malloc(sizeof(*copy));
+    tp_exchange *x = tp_exchange_new(conn, request);
+    if (copy == NULL || x == NULL) {
+        free(copy);
+        if (x != NULL) {
+            tp_exchange_free(x);
+        }
+        tp_http_answer_send(conn,
+                            &(tp_http_answer){.status = 503, .close = true});
+        return;
+    }
+    *copy = *e;
+    x->verdict = on_verdict;
+    x->arg = copy;
+    tp_exchange_attach(x);
+    front->hooks->allow(front->app, x);
+}
+
+static void open_session(tp_front *front, tp_http_conn *conn,
+                         const tp_http_head *head, const eio_knock *knock,
+                         bool base64)
+{
+    entry e = {front, knock->upgrade, base64, knock->protocol};
+    eio_request *request = tp_request_new(conn, head);
+    if (request == NULL) {
+        tp_http_answer_send(conn,
+                            &(tp_http_answer){.status = 503, .close = true});
+    } else if (front->hooks->allow != NULL) {
+        ask(front, conn, request, &e);
+    } else {
+        admit(&e, conn, request);
+    }
+}
+
+/* ------------------------------------------------------- known sessions -- */
+
+static void probe_session(tp_front *front, tp_http_conn *conn,
+                          const tp_http_head *head, eio_session *session,
+                          bool base64)
+{
+    eio_request *request = tp_request_new(conn, head);
+    if (request == NULL) {
+        tp_http_conn_abort(conn);
+        return;
+    }
+    add_headers(front, conn, request, false);
+    probe_websocket(front, conn, session, request, base64);
+    eio_request_unref(request);
+}
+
+static void answer_bad_method(tp_http_conn *conn, bool close)
+{
+    tp_http_answer_send(conn, &(tp_http_answer){.status = 500, .close = close});
+}
+
+static bool serve_polling(tp_front *front, tp_http_conn *conn,
+                          const tp_http_request *req, tp_polling *p, bool whole)
+{
+    const tp_http_head *head = req->head;
+    bool begun = conn->waiter != NULL; /* its head was here before */
+    if (head->method == TP_HTTP_METHOD_POST) {
+        if (!begun && !tp_polling_post_begin(p, conn, head)) {
+            return false;
+        }
+        if (whole) {
+            add_headers_to_poll(front, conn, head);
+            tp_polling_post(p, conn, req->body, req->body_len);
+        }
+        return true;
+    }
+    if (head->method == TP_HTTP_METHOD_GET) {
+        if (whole) {
+            add_headers_to_poll(front, conn, head);
+            tp_polling_get(p, conn);
+        }
+        return true;
+    }
+    answer_bad_method(conn, !whole);
+    return false;
+}
+
+bool tp_front_knock(tp_front *front, tp_http_conn *conn,
+                    const tp_http_request *req, bool whole)
+{
+    const tp_http_head *head = req->head;
+    knock_values values;
+    uint8_t b64[VALUE_MAX];
+    eio_knock knock = read_knock(head, &values);
+    eio_session *session;
+    const char *context;
+    eio_refusal refusal =
+        eio_knock_check(front->engine, &knock, &session, &context);
+    bool base64 =
+        knock.upgrade &&
+        get_value(head->query, SIO_LIT("b64"), b64).len != 0;
+
+    if (refusal != EIO_REFUSAL_NONE) {
+        const char *message = eio_refusal_text(refusal);
+        tell_refused(front, conn, head, refusal, message, context);
+        answer_refusal(conn, refusal, message, knock.upgrade, !whole);
+        return false;
+    }
+    if (session == NULL) {
+        if (whole) {
+            open_session(front, conn, head, &knock, base64);
+        }
+        return true;
+    }
+    if (knock.upgrade) {
+        if (whole) {
+            probe_session(front, conn, head, session, base64);
+        }
+        return true;
+    }
+    return serve_polling(front, conn, req,
+                         tp_polling_of(eio_session_carrier(session)), whole);
+}

@@ -1,0 +1,19 @@
+#ifndef TP_FRONT_IMPL_H
+#define TP_FRONT_IMPL_H
+
+/* What front.c (routing) and front_engine.c (sessions) need of each other. */
+
+#include "transport/front.h"
+
+/* Sets the header lines that go with whatever is answered to this request. */
+void tp_front_prepare(tp_front *front, tp_http_conn *conn,
+                      const tp_http_head *head);
+
+/* A request to the engine.  Without the body (`whole` false) it returns
+ * whether that may come; where it may not, an answer has been given. */
+bool tp_front_knock(tp_front *front, tp_http_conn *conn,
+                    const tp_http_request *req, bool whole);
+
+void tp_front_websocket_gone(void *front, tp_websocket *ws);
+
+#endif

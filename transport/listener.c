@@ -1,0 +1,201 @@
+#include "transport/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "transport/tcp.h"
+
+/* Connections taken in one turn, so that a flood of them does not starve those
+ * which are there already. */
+#define ACCEPT_BATCH 64
+
+/* How long to rest when there are no descriptors left. */
+#define REST_MS 100
+
+static void set_watching(tp_listener *l, bool on)
+{
+    for (int i = 0; i < l->count; i++) {
+        if (on) {
+            ev_io_start(l->loop->ev, &l->sockets[i]);
+        } else {
+            ev_io_stop(l->loop->ev, &l->sockets[i]);
+        }
+    }
+}
+
+static void on_rested(sio_timer *timer)
+{
+    set_watching(SIO_OWNER(timer, tp_listener, rest), true);
+}
+
+/* What accept() reports of a connection that died in the queue, or of the
+ * network it came from, says nothing about the next one. */
+static bool is_lasting(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+           error == ENOMEM;
+}
+
+static void on_accept(struct ev_loop *ev, ev_io *w, int revents)
+{
+    tp_listener *l = w->data;
+    (void)ev;
+    (void)revents;
+    for (int i = 0; i < ACCEPT_BATCH && ev_is_active(w); i++) {
+        struct sockaddr_storage peer;
+        socklen_t len = sizeof(peer);
+        int fd = accept4(w->fd, (struct sockaddr *)&peer, &len,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (is_lasting(errno)) {
+                sio_log_write(l->loop->log, SIO_LOG_ERROR, "accept_failed",
+                              "%s; resting for %d ms", strerror(errno),
+                              REST_MS);
+                set_watching(l, false);
+                sio_wheel_arm(&l->loop->wheel, &l->rest,
+                              l->loop->wheel.now + REST_MS);
+            }
+            return;
+        }
+        tp_stream *stream =
+            tp_tcp_new(l->loop, fd, (const struct sockaddr *)&peer,
+                       l->bytes_in, l->bytes_out);
+        if (stream != NULL) {
+            ++*l->accepted;
+            l->connection(l->owner, stream);
+        }
+    }
+}
+
+static int bind_one(const struct addrinfo *at, int backlog)
+{
+    static const int on = 1, off = 0;
+    int fd = socket(at->ai_family,
+                    at->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                    at->ai_protocol);
+    if (fd < 0) {
+        return -1;
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    /* Accepted sockets inherit this one, which saves a call for each. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (at->ai_family == AF_INET6) {
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    }
+    if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, backlog) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_storage at;
+    socklen_t len = sizeof(at);
+    if (getsockname(fd, (struct sockaddr *)&at, &len) != 0) {
+        return 0;
+    }
+    return ntohs(at.ss_family == AF_INET6
+                     ? ((struct sockaddr_in6 *)&at)->sin6_port
+                     : ((struct sockaddr_in *)&at)->sin_port);
+}
+
+static void set_port(struct sockaddr *at, uint16_t port)
+{
+    if (at->sa_family == AF_INET6) {
+        ((struct sockaddr_in6 *)(void *)at)->sin6_port = htons(port);
+    } else {
+        ((struct sockaddr_in *)(void *)at)->sin_port = htons(port);
+    }
+}
+
+/* Without a host, the IPv6 address serves both families where there is IPv6 at
+ * all; a name may stand for one address of each. */
+static int bind_all(tp_listener *l, struct addrinfo *list, uint16_t port,
+                    int backlog, bool only_one)
+{
+    int error = 0;
+    l->port = port;
+    for (struct addrinfo *at = list;
+         at != NULL && l->count < TP_LISTENER_SOCKETS; at = at->ai_next) {
+        set_port(at->ai_addr, l->port);
+        int fd = bind_one(at, backlog);
+        if (fd < 0) {
+            error = errno;
+            continue;
+        }
+        ev_io_init(&l->sockets[l->count], on_accept, fd, EV_READ);
+        l->sockets[l->count].data = l;
+        l->count++;
+        l->port = port_of(fd);
+        if (only_one) {
+            break;
+        }
+    }
+    return l->count > 0 ? 0 : error;
+}
+
+static int resolve(const char *host, int family, struct addrinfo **list)
+{
+    struct addrinfo hints = {
+        .ai_family = family,
+        .ai_socktype = SOCK_STREAM,
+        .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+    };
+    return getaddrinfo(host, "0", &hints, list);
+}
+
+static int bind_host(tp_listener *l, const char *host, int family,
+                     uint16_t port, int backlog, const char **why)
+{
+    struct addrinfo *list;
+    int rc = resolve(host, family, &list);
+    if (rc != 0) {
+        *why = gai_strerror(rc);
+        return -1;
+    }
+    int error = bind_all(l, list, port, backlog, host == NULL);
+    freeaddrinfo(list);
+    *why = strerror(error);
+    return error == 0 ? 0 : -1;
+}
+
+sio_error tp_listener_open(tp_listener *l, const char *host, uint16_t port,
+                           int backlog)
+{
+    const char *why = "";
+    l->rest.fire = on_rested;
+    int rc = bind_host(l, host, host == NULL ? AF_INET6 : AF_UNSPEC, port,
+                       backlog, &why);
+    if (rc != 0 && host == NULL) {
+        rc = bind_host(l, host, AF_INET, port, backlog, &why);
+    }
+    if (rc != 0) {
+        sio_log_write(l->loop->log, SIO_LOG_ERROR, "listen_failed",
+                      "host %s, port %u: %s", host == NULL ? "*" : host, port,
+                      why);
+        return SIO_ERR_ADDRESS;
+    }
+    set_watching(l, true);
+    return SIO_OK;
+}
+
+void tp_listener_close(tp_listener *l)
+{
+    if (l->loop == NULL) {
+        return;
+    }
+    set_watching(l, false);
+    sio_wheel_cancel(&l->loop->wheel, &l->rest);
+    for (int i = 0; i < l->count; i++) {
+        close(l->sockets[i].fd);
+    }
+    l->count = 0;
+}

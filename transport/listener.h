@@ -1,0 +1,39 @@
+#ifndef TP_LISTENER_H
+#define TP_LISTENER_H
+
+#include "transport/loop.h"
+#include "transport/stream.h"
+
+/* Addresses that one host name may stand for. */
+#define TP_LISTENER_SOCKETS 4
+
+/*
+ * Accepts connections for one loop.  When descriptors or memory run out it
+ * rests for a moment instead of spinning.
+ */
+typedef struct tp_listener {
+    tp_loop *loop;
+    ev_io sockets[TP_LISTENER_SOCKETS];
+    int count;
+    uint16_t port; /* the one that was bound */
+    sio_timer rest;
+    uint64_t *accepted, *bytes_in, *bytes_out; /* counters, borrowed */
+
+    /* Takes a new stream; has to set its events and owner. */
+    void (*connection)(void *owner, tp_stream *stream);
+    void *owner;
+} tp_listener;
+
+/*
+ * Binds to `host`, NULL for every address of both families, and `port`, 0 for
+ * a free one, and accepts from now on.  The caller has set `loop`, the
+ * counters, `connection` and `owner`, and zeroed the rest.  Fails with ADDRESS,
+ * having logged why.
+ */
+sio_error tp_listener_open(tp_listener *l, const char *host, uint16_t port,
+                           int backlog);
+
+/* Stops accepting and closes the sockets; twice is the same as once. */
+void tp_listener_close(tp_listener *l);
+
+#endif

@@ -1,0 +1,77 @@
+#ifndef TP_LOOP_H
+#define TP_LOOP_H
+
+#include <ev.h>
+#include <time.h>
+
+#include "base/frameq.h"
+#include "base/inbox.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/reap.h"
+#include "base/wheel.h"
+
+/* Bytes read at once, and gathered for one write. */
+#define TP_LOOP_IN (64 * 1024)
+#define TP_LOOP_OUT (128 * 1024)
+
+/* Characters of a Date header's value (RFC 9110, section 5.6.7). */
+#define TP_DATE_LEN 29
+
+/* Something with output to gather: `flush` runs once at the end of the turn in
+ * which it was made dirty.  Zero it and set `flush`. */
+typedef struct tp_dirty {
+    sio_link link;
+    void (*flush)(struct tp_dirty *self);
+} tp_dirty;
+
+/*
+ * One thread's event loop and all that belongs to it alone.
+ *
+ * A turn: descriptors are read and callbacks run; then, before the loop
+ * sleeps, due timers fire, what was made dirty is written, and what was doomed
+ * is freed.  `wheel.now` is the time at which the turn's descriptors were
+ * found ready, so that a peer whose answer had come by then is heard before
+ * its timeout strikes, however long the callbacks of this turn take.
+ */
+typedef struct tp_loop {
+    struct ev_loop *ev;
+    bool own; /* whether `ev` is to be destroyed */
+    const sio_log *log;
+    ev_prepare prepare;
+    ev_check check;
+    ev_timer timer;
+    ev_io inbox_io;
+    uint64_t now;       /* ms, monotonic, when the turn began */
+    uint64_t timer_due; /* what `timer` is set to; UINT64_MAX: not running */
+    sio_wheel wheel;
+    sio_link doomed;
+    sio_link dirty; /* of tp_dirty */
+    sio_inbox inbox;
+    sio_random random;
+    sio_frame_pool frames;
+    sio_chunk_pool chunks;
+    uint8_t *in;  /* TP_LOOP_IN, for whoever reads, until it returns */
+    uint8_t *out; /* TP_LOOP_OUT, for whoever writes, until it returns */
+    time_t date_second;
+    char date[TP_DATE_LEN + 1];
+} tp_loop;
+
+/* Makes a loop, or joins `ev` if it is not NULL.  It must not be moved.  May
+ * fail with NO_MEMORY or IO, leaving nothing to undo. */
+sio_error tp_loop_init(tp_loop *loop, struct ev_loop *ev, const sio_log *log);
+
+/* Starts to watch, which keeps `ev` running; stops to. */
+void tp_loop_start(tp_loop *loop);
+void tp_loop_stop(tp_loop *loop);
+
+/* Runs what is doomed and frees all.  Nothing may use the loop any more. */
+void tp_loop_deinit(tp_loop *loop);
+
+/* Has `dirty->flush` called at the end of this turn; twice is once. */
+void tp_loop_dirty(tp_loop *loop, tp_dirty *dirty);
+
+/* The present Date header value, NUL-terminated. */
+const char *tp_loop_date(tp_loop *loop);
+
+#endif

@@ -1,0 +1,373 @@
+#include "transport/polling.h"
+
+#include <stdlib.h>
+
+#include "base/base64.h"
+#include "base/utf8.h"
+
+#define RECORD_SEPARATOR 0x1e
+#define TEXT_TYPE "text/plain; charset=UTF-8"
+#define NO_STORE SIO_LIT("cache-control: no-store\r\n")
+
+typedef enum state {
+    OPEN,
+    LINGERING, /* closed, and the peer has to hear of it at its next GET */
+    CLOSED
+} state;
+
+struct tp_polling {
+    eio_transport base; /* `writable` while a GET waits */
+    sio_mortal mortal;
+    tp_dirty dirty;
+    tp_loop *loop;
+    const eio_engine *engine;
+    tp_http_conn *get;  /* the one that waits, or NULL */
+    tp_http_conn *post; /* the one whose body is coming, or NULL */
+    tp_http_waiter get_waiter, post_waiter;
+    sio_frameq queue; /* goes with the GET that waits */
+    sio_timer timer;  /* in LINGERING, the end of patience */
+    state state;
+};
+
+static tp_polling *of(eio_transport *tp)
+{
+    return SIO_OWNER(tp, tp_polling, base);
+}
+
+tp_polling *tp_polling_of(eio_transport *tp)
+{
+    return tp != NULL && tp->ops == &tp_polling_ops ? of(tp) : NULL;
+}
+
+eio_transport *tp_polling_base(tp_polling *p)
+{
+    return &p->base;
+}
+
+/* ----------------------------------------------------------- the answer -- */
+
+static size_t encoded_len(const sio_frameq_entry *entry)
+{
+    return entry->flags == EIO_FORM_BINARY
+               ? 1 + sio_base64_encoded_len(entry->frame->len)
+               : entry->frame->len;
+}
+
+static size_t payload_len(const sio_frameq *queue)
+{
+    sio_frameq_walk walk = sio_frameq_walk_start(queue);
+    const sio_frameq_entry *entry;
+    size_t len = queue->count - 1;
+    while ((entry = sio_frameq_walk_next(&walk)) != NULL) {
+        len += encoded_len(entry);
+    }
+    return len;
+}
+
+static uint8_t *put_packet(uint8_t *at, const sio_frameq_entry *entry)
+{
+    size_t len = encoded_len(entry);
+    if (entry->flags == EIO_FORM_BINARY) {
+        *at = 'b';
+        sio_base64_encode(sio_frame_view(entry->frame), at + 1);
+    } else {
+        memcpy(at, entry->frame->data, len);
+    }
+    return at + len;
+}
+
+static void write_payload(uint8_t *at, const sio_frameq *queue)
+{
+    sio_frameq_walk walk = sio_frameq_walk_start(queue);
+    const sio_frameq_entry *entry;
+    bool first = true;
+    while ((entry = sio_frameq_walk_next(&walk)) != NULL) {
+        if (!first) {
+            *at++ = RECORD_SEPARATOR;
+        }
+        first = false;
+        at = put_packet(at, entry);
+    }
+}
+
+/* Answers the GET with all that is queued. */
+static void answer(tp_polling *p)
+{
+    tp_http_conn *conn = p->get;
+    tp_http_answer head = {
+        .status = 200, .type = TEXT_TYPE, .extra = NO_STORE};
+    p->get = NULL;
+    p->base.writable = false;
+    conn->waiter = NULL;
+    uint8_t *body = tp_http_answer_begin(conn, &head, payload_len(&p->queue));
+    if (body != NULL && !conn->no_body) {
+        write_payload(body, &p->queue);
+    }
+    sio_frameq_clear(&p->queue, &p->loop->chunks);
+    p->base.unsent = 0;
+}
+
+static void answer_with(tp_polling *p, sio_frame *frame)
+{
+    if (sio_frameq_push(&p->queue, &p->loop->chunks, frame, EIO_FORM_TEXT) ==
+            SIO_OK ||
+        p->queue.count != 0) {
+        answer(p);
+    } else {
+        tp_http_conn_abort(p->get);
+    }
+}
+
+static void flush(tp_dirty *dirty)
+{
+    tp_polling *p = SIO_OWNER(dirty, tp_polling, dirty);
+    if (p->get != NULL && p->queue.count != 0) {
+        answer(p);
+        p->base.events->drained(p->base.owner, &p->base);
+    }
+}
+
+/* ------------------------------------------------------------ operations -- */
+
+static sio_error send_frame(eio_transport *tp, sio_frame *frame, eio_form form)
+{
+    tp_polling *p = of(tp);
+    sio_error err = sio_frameq_push(&p->queue, &p->loop->chunks, frame, form);
+    if (err == SIO_OK) {
+        p->base.unsent = p->queue.bytes;
+        tp_loop_dirty(p->loop, &p->dirty);
+    }
+    return err;
+}
+
+static void destroy(sio_mortal *mortal)
+{
+    tp_polling *p = SIO_OWNER(mortal, tp_polling, mortal);
+    sio_frameq_clear(&p->queue, &p->loop->chunks);
+    free(p);
+}
+
+static void bury(tp_polling *p)
+{
+    p->state = CLOSED;
+    p->base.writable = false;
+    sio_wheel_cancel(&p->loop->wheel, &p->timer);
+    sio_link_drop(&p->dirty.link);
+    sio_reap_later(&p->loop->doomed, &p->mortal);
+}
+
+/* Cuts off a POST whose body nobody wants any more. */
+static void drop_post(tp_polling *p)
+{
+    tp_http_conn *post = p->post;
+    p->post = NULL;
+    if (post != NULL) {
+        post->waiter = NULL;
+        tp_http_conn_abort(post);
+    }
+}
+
+static void close_polling(eio_transport *tp, eio_close_mode mode)
+{
+    tp_polling *p = of(tp);
+    if (p->state == CLOSED) {
+        return;
+    }
+    if (p->get == NULL && mode == EIO_CLOSE_LINGER) {
+        if (p->state == OPEN) {
+            p->state = LINGERING;
+            sio_wheel_arm(&p->loop->wheel, &p->timer,
+                          p->loop->wheel.now + p->engine->config->close_timeout);
+        }
+        return;
+    }
+    bury(p);
+    if (p->get != NULL) {
+        answer_with(p, p->engine->close);
+    }
+    drop_post(p);
+}
+
+static void release(eio_transport *tp)
+{
+    tp_polling *p = of(tp);
+    if (p->get != NULL) {
+        answer_with(p, p->engine->noop);
+    }
+}
+
+const eio_transport_ops tp_polling_ops = {
+    .name = "polling",
+    .can_take_over = false,
+    .send = send_frame,
+    .close = close_polling,
+    .release = release,
+};
+
+static void fail(tp_polling *p, sio_error why)
+{
+    if (p->state == OPEN) {
+        p->base.events->failed(p->base.owner, &p->base, why);
+    } else if (p->state == LINGERING) {
+        bury(p);
+        p->base.events->gone(p->base.owner, &p->base, why);
+    }
+}
+
+static void on_get_lost(tp_http_waiter *waiter)
+{
+    tp_polling *p = SIO_OWNER(waiter, tp_polling, get_waiter);
+    p->get = NULL;
+    p->base.writable = false;
+    fail(p, SIO_ERR_ABORTED);
+}
+
+static void on_post_lost(tp_http_waiter *waiter)
+{
+    tp_polling *p = SIO_OWNER(waiter, tp_polling, post_waiter);
+    p->post = NULL;
+    fail(p, SIO_ERR_ABORTED);
+}
+
+static void on_timer(sio_timer *timer)
+{
+    tp_polling *p = SIO_OWNER(timer, tp_polling, timer);
+    bury(p);
+    p->base.events->gone(p->base.owner, &p->base, SIO_ERR_TIMEOUT);
+}
+
+tp_polling *tp_polling_new(tp_loop *loop, const eio_engine *engine)
+{
+    tp_polling *p = calloc(1, sizeof(*p));
+    if (p == NULL) {
+        return NULL;
+    }
+    p->base.ops = &tp_polling_ops;
+    eio_transport_orphan(&p->base);
+    p->mortal.destroy = destroy;
+    p->dirty.flush = flush;
+    p->timer.fire = on_timer;
+    p->get_waiter.lost = on_get_lost;
+    p->post_waiter.lost = on_post_lost;
+    p->loop = loop;
+    p->engine = engine;
+    return p;
+}
+
+/* -------------------------------------------------------------- requests -- */
+
+static void answer_bad(tp_http_conn *conn)
+{
+    tp_http_answer_send(conn, &(tp_http_answer){.status = 400, .close = true});
+}
+
+/* The peer has come to hear that it is over. */
+static void tell_closed(tp_polling *p)
+{
+    bury(p);
+    if (sio_frameq_push(&p->queue, &p->loop->chunks, p->engine->noop,
+                        EIO_FORM_TEXT) == SIO_OK) {
+        answer_with(p, p->engine->close);
+    }
+    p->base.events->gone(p->base.owner, &p->base, SIO_OK);
+}
+
+void tp_polling_get(tp_polling *p, tp_http_conn *conn)
+{
+    if (p->get != NULL) {
+        answer_bad(conn);
+        fail(p, SIO_ERR_OVERLAP);
+        return;
+    }
+    p->get = conn;
+    if (p->state == LINGERING) {
+        tell_closed(p);
+        return;
+    }
+    conn->waiter = &p->get_waiter;
+    p->base.writable = true;
+    p->base.events->drained(p->base.owner, &p->base);
+}
+
+bool tp_polling_post_begin(tp_polling *p, tp_http_conn *conn,
+                           const tp_http_head *head)
+{
+    sio_bytes type = tp_http_header_find(head, SIO_LIT("content-type"));
+    if (p->post != NULL) {
+        answer_bad(conn);
+        fail(p, SIO_ERR_OVERLAP);
+        return false;
+    }
+    if (sio_bytes_eq(type, SIO_LIT("application/octet-stream"))) {
+        answer_bad(conn);
+        fail(p, SIO_ERR_CONTENT_TYPE);
+        return false;
+    }
+    p->post = conn;
+    conn->waiter = &p->post_waiter;
+    return true;
+}
+
+/* Delivers one packet.  `raw` may be changed. */
+static sio_error deliver(tp_polling *p, sio_bytes raw)
+{
+    eio_packet packet;
+    sio_error err = eio_packet_decode_text(raw, &packet);
+    if (err == SIO_OK && packet.form == EIO_FORM_BASE64) {
+        uint8_t *out = (uint8_t *)(uintptr_t)packet.data.base;
+        err = sio_base64_decode(packet.data, out, &packet.data.len);
+        packet.form = EIO_FORM_BINARY;
+    }
+    if (err == SIO_OK) {
+        p->base.events->packet(p->base.owner, &p->base, &packet);
+    }
+    return err;
+}
+
+static void deliver_all(tp_polling *p, sio_bytes body)
+{
+    eio_payload it = {.rest = body};
+    uint32_t left = p->engine->config->max_packets;
+    sio_bytes raw;
+    while (p->state == OPEN && eio_payload_next(&it, &raw)) {
+        sio_error err = left-- == 0 ? SIO_ERR_TOO_LARGE : deliver(p, raw);
+        if (err != SIO_OK) {
+            fail(p, err);
+            return;
+        }
+    }
+}
+
+/* What is no UTF-8 is repaired, as the official server does, so that nobody
+ * above has to reckon with it. */
+static void deliver_repaired(tp_polling *p, sio_bytes body)
+{
+    size_t len = sio_utf8_repair(body, NULL);
+    uint8_t *copy = malloc(len == 0 ? 1 : len);
+    if (copy == NULL) {
+        fail(p, SIO_ERR_NO_MEMORY);
+        return;
+    }
+    (void)sio_utf8_repair(body, copy);
+    deliver_all(p, (sio_bytes){copy, len});
+    free(copy);
+}
+
+void tp_polling_post(tp_polling *p, tp_http_conn *conn, uint8_t *body,
+                     size_t len)
+{
+    sio_bytes bytes = {body, len};
+    p->post = NULL;
+    conn->waiter = NULL;
+    if (sio_utf8_valid(bytes)) {
+        deliver_all(p, bytes);
+    } else {
+        deliver_repaired(p, bytes);
+    }
+    if (conn->state == TP_HTTP_STATE_ANSWER) {
+        tp_http_answer_send(conn, &(tp_http_answer){.status = 200,
+                                                    .type = "text/html",
+                                                    .extra = NO_STORE,
+                                                    .body = SIO_LIT("ok")});
+    }
+}

@@ -1,0 +1,16 @@
+#ifndef TP_REQUEST_H
+#define TP_REQUEST_H
+
+#include "engineio/request.h"
+#include "transport/http_conn.h"
+
+/* Gives a copy of what a head says, for one who needs it for longer than the
+ * connection's buffers last; end it with
+ * eio_request_unref().  NULL when memory is short. */
+eio_request *tp_request_new(const tp_http_conn *conn, const tp_http_head *head);
+
+/* The value of the first header of that lower-case name, a view into the
+ * request; base NULL when there is none. */
+sio_bytes tp_request_header(const eio_request *request, sio_bytes name);
+
+#endif

@@ -1,0 +1,60 @@
+#ifndef TP_STREAM_H
+#define TP_STREAM_H
+
+#include <stdbool.h>
+#include <sys/uio.h>
+
+#include "base/bytes.h"
+#include "socketio/error.h"
+
+/*
+ * A connection as a pair of byte streams: TCP now, TLS later.  Whoever holds
+ * the stream sets `events` and `owner`, and may hand it on by setting others.
+ */
+typedef struct tp_stream tp_stream;
+
+typedef struct tp_stream_events {
+    /* Bytes have come.  They may be changed, and are gone when this returns. */
+    void (*input)(void *owner, uint8_t *data, size_t len);
+
+    /* After a send that was cut short: there is room again. */
+    void (*writable)(void *owner);
+
+    /* The peer has ended its side (SIO_OK), or the connection broke.  Nothing
+     * else comes; the owner still has to close the stream. */
+    void (*ended)(void *owner, sio_error why);
+} tp_stream_events;
+
+typedef struct tp_stream_ops {
+    /* Sends what fits and sets `*sent`.  When that is less than all, `writable`
+     * follows.  Fails with IO; `ended` may or may not follow that. */
+    sio_error (*send)(tp_stream *s, const struct iovec *pieces, int count,
+                      size_t *sent);
+
+    /* Stops or resumes reading. */
+    void (*pause)(tp_stream *s, bool paused);
+
+    /* Tells the peer that nothing more comes; reading goes on. */
+    void (*shut)(tp_stream *s);
+
+    /* Ends the stream at once.  No event follows; the memory goes at the end
+     * of the turn. */
+    void (*close)(tp_stream *s);
+} tp_stream_ops;
+
+/* The first member of every stream. */
+struct tp_stream {
+    const tp_stream_ops *ops;
+    const tp_stream_events *events;
+    void *owner;
+    bool ipv6;
+    uint8_t ip[16]; /* the peer's address; the first 4 bytes for IPv4 */
+};
+
+/* Room for a numeric address with its NUL. */
+#define TP_ADDRESS_SIZE 46
+
+/* Writes the peer's address, NUL-terminated, and returns its length. */
+size_t tp_stream_address(const tp_stream *s, char out[TP_ADDRESS_SIZE]);
+
+#endif

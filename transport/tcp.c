@@ -1,0 +1,180 @@
+#include "transport/tcp.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/reap.h"
+
+typedef struct tp_tcp {
+    tp_stream base;
+    sio_mortal mortal;
+    tp_loop *loop;
+    ev_io io; /* io.fd is -1 once closed */
+    uint64_t *bytes_in, *bytes_out;
+    bool paused;
+    bool blocked; /* waits for room in the kernel's buffer */
+} tp_tcp;
+
+static tp_tcp *of(tp_stream *s)
+{
+    return SIO_OWNER(s, tp_tcp, base);
+}
+
+static void watch(tp_tcp *tcp)
+{
+    int events = (tcp->paused ? 0 : EV_READ) | (tcp->blocked ? EV_WRITE : 0);
+    ev_io_stop(tcp->loop->ev, &tcp->io);
+    if (events != 0) {
+        ev_io_set(&tcp->io, tcp->io.fd, events);
+        ev_io_start(tcp->loop->ev, &tcp->io);
+    }
+}
+
+static sio_error send_pieces(tp_stream *s, const struct iovec *pieces,
+                             int count, size_t *sent)
+{
+    tp_tcp *tcp = of(s);
+    size_t want = 0;
+    ssize_t n;
+
+    *sent = 0;
+    for (int i = 0; i < count; i++) {
+        want += pieces[i].iov_len;
+    }
+    if (count == 1) {
+        n = send(tcp->io.fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+    } else {
+        struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
+                             .msg_iovlen = (size_t)count};
+        n = sendmsg(tcp->io.fd, &msg, MSG_NOSIGNAL);
+    }
+    if (n < 0) {
+        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+            return SIO_ERR_IO;
+        }
+        n = 0;
+    }
+    *sent = (size_t)n;
+    *tcp->bytes_out += (size_t)n;
+    if (*sent < want && !tcp->blocked) {
+        tcp->blocked = true;
+        watch(tcp);
+    }
+    return SIO_OK;
+}
+
+static void pause_reading(tp_stream *s, bool paused)
+{
+    tp_tcp *tcp = of(s);
+    if (tcp->paused != paused) {
+        tcp->paused = paused;
+        watch(tcp);
+    }
+}
+
+static void shut(tp_stream *s)
+{
+    (void)shutdown(of(s)->io.fd, SHUT_WR);
+}
+
+static void destroy(sio_mortal *mortal)
+{
+    free(SIO_OWNER(mortal, tp_tcp, mortal));
+}
+
+static void close_now(tp_stream *s)
+{
+    tp_tcp *tcp = of(s);
+    if (tcp->io.fd < 0) {
+        return;
+    }
+    ev_io_stop(tcp->loop->ev, &tcp->io);
+    close(tcp->io.fd);
+    tcp->io.fd = -1;
+    sio_reap_later(&tcp->loop->doomed, &tcp->mortal);
+}
+
+static const tp_stream_ops tcp_ops = {
+    .send = send_pieces,
+    .pause = pause_reading,
+    .shut = shut,
+    .close = close_now,
+};
+
+static void read_some(tp_tcp *tcp)
+{
+    ssize_t n = recv(tcp->io.fd, tcp->loop->in, TP_LOOP_IN, 0);
+    if (n > 0) {
+        *tcp->bytes_in += (size_t)n;
+        tcp->base.events->input(tcp->base.owner, tcp->loop->in, (size_t)n);
+    } else if (n == 0) {
+        pause_reading(&tcp->base, true);
+        tcp->base.events->ended(tcp->base.owner, SIO_OK);
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        pause_reading(&tcp->base, true);
+        tcp->base.events->ended(tcp->base.owner, SIO_ERR_IO);
+    }
+}
+
+static void on_io(struct ev_loop *ev, ev_io *w, int revents)
+{
+    tp_tcp *tcp = w->data;
+    (void)ev;
+    if ((revents & EV_WRITE) != 0 && tcp->blocked) {
+        tcp->blocked = false;
+        watch(tcp);
+        tcp->base.events->writable(tcp->base.owner);
+    }
+    /* A look at `paused`, as that callback may have changed it. */
+    if ((revents & EV_READ) != 0 && tcp->io.fd >= 0 && !tcp->paused) {
+        read_some(tcp);
+    }
+}
+
+static void set_address(tp_stream *s, const struct sockaddr *peer)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (peer->sa_family == AF_INET) {
+        memcpy(s->ip, &((const struct sockaddr_in *)(const void *)peer)->sin_addr,
+               4);
+    } else if (peer->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const void *)peer;
+        /* An IPv4 peer of a dual-stack listener. */
+        s->ipv6 = memcmp(&in6->sin6_addr, mapped, sizeof(mapped)) != 0;
+        memcpy(s->ip, (const uint8_t *)&in6->sin6_addr + (s->ipv6 ? 0 : 12),
+               s->ipv6 ? 16 : 4);
+    }
+}
+
+tp_stream *tp_tcp_new(tp_loop *loop, int fd, const struct sockaddr *peer,
+                      uint64_t *bytes_in, uint64_t *bytes_out)
+{
+    tp_tcp *tcp = calloc(1, sizeof(*tcp));
+    if (tcp == NULL) {
+        close(fd);
+        return NULL;
+    }
+    tcp->base.ops = &tcp_ops;
+    tcp->mortal.destroy = destroy;
+    tcp->loop = loop;
+    tcp->bytes_in = bytes_in;
+    tcp->bytes_out = bytes_out;
+    set_address(&tcp->base, peer);
+    ev_io_init(&tcp->io, on_io, fd, EV_READ);
+    tcp->io.data = tcp;
+    ev_io_start(loop->ev, &tcp->io);
+    return &tcp->base;
+}
+
+size_t tp_stream_address(const tp_stream *s, char out[TP_ADDRESS_SIZE])
+{
+    if (inet_ntop(s->ipv6 ? AF_INET6 : AF_INET, s->ip, out, TP_ADDRESS_SIZE) ==
+        NULL) {
+        out[0] = '\0';
+    }
+    return strlen(out);
+}

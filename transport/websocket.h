@@ -1,0 +1,46 @@
+#ifndef TP_WEBSOCKET_H
+#define TP_WEBSOCKET_H
+
+#include "base/buf.h"
+#include "engineio/engine.h"
+#include "engineio/transport.h"
+#include "transport/loop.h"
+#include "transport/stream.h"
+#include "transport/ws_message.h"
+
+/* An Engine.IO transport over a WebSocket: a packet is a message. */
+typedef struct tp_websocket tp_websocket;
+
+extern const eio_transport_ops tp_websocket_ops;
+
+/* What all of them have in common. */
+typedef struct tp_websocket_config {
+    tp_ws_limits limits;
+    uint32_t close_timeout; /* ms for the peer's half of a close */
+} tp_websocket_config;
+
+/*
+ * Makes a WebSocket of `stream`, taking it in any case.  `response` is sent
+ * ahead of everything.  `base64` sends binary messages as text.  `gone` is
+ * called with `owner` when the connection has ended for good.  NULL when
+ * memory is short.
+ */
+tp_websocket *tp_websocket_new(tp_loop *loop, const eio_engine *engine,
+                               tp_stream *stream,
+                               const tp_websocket_config *config,
+                               sio_bytes response, bool base64,
+                               void (*gone)(void *owner, tp_websocket *ws),
+                               void *owner);
+eio_transport *tp_websocket_base(tp_websocket *ws);
+
+/* Reads what has come on the stream before it was handed over. */
+void tp_websocket_feed(tp_websocket *ws, uint8_t *data, size_t len);
+
+/* A link for the owner's list, and the one it belongs to. */
+sio_link *tp_websocket_link(tp_websocket *ws);
+tp_websocket *tp_websocket_of_link(sio_link *link);
+
+/* Ends the connection at once. */
+void tp_websocket_abort(tp_websocket *ws);
+
+#endif
