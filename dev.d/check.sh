@@ -1,0 +1,107 @@
+# shellcheck shell=bash
+# Fuzzing, coverage, lint, format.
+
+LAYERS=(base engineio transport socketio)
+C_FOLDERS=(include "${LAYERS[@]}" examples interop test fuzz)
+
+c_files() {
+    local folder
+    for folder in "$@"; do
+        [ ! -d "$folder" ] || find "$folder" -name node_modules -prune -o \
+            \( -name '*.c' -o -name '*.h' -o -name '*.cc' \) -print
+    done | sort
+}
+
+# -- fuzz -------------------------------------------------------------------
+
+build_fuzz() {
+    CC=clang CXX=clang++ compile "$BUILD/fuzz" -Dbuildtype=debugoptimized \
+        -Dwerror=true -Dfuzz=true -Dtests=false -Dexamples=false \
+        -Db_sanitize=address,undefined -Db_lundef=false \
+        -Dc_args=-fno-sanitize-recover=all
+}
+
+fuzz_targets() {
+    find fuzz -maxdepth 1 -name 'fuzz_*.c' | sed 's/.*fuzz_\(.*\)\.c/\1/' | sort
+}
+
+# fuzz_one TARGET SECONDS: starts from the kept corpus and from what earlier
+# runs of this build found; that goes to build/fuzz/corpus/TARGET.
+fuzz_one() {
+    local found=$BUILD/fuzz/corpus/$1 kept=fuzz/corpus/$1 dict=fuzz/$1.dict
+    local args=("$found")
+    mkdir -p "$found" "$BUILD/fuzz/crashes"
+    [ ! -d "$kept" ] || args+=("$kept")
+    [ ! -f "$dict" ] || args+=("-dict=$dict")
+    "$BUILD/fuzz/fuzz_$1" "${args[@]}" -max_total_time="$2" -timeout=10 \
+        -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="$BUILD/fuzz/crashes/$1-"
+}
+
+run_fuzz() {
+    local target seconds=${2:-60}
+    if [[ ${1:-} =~ ^[0-9]+$ ]]; then
+        seconds=$1
+        shift
+    fi
+    need_packages build clang
+    build_fuzz
+    if [ $# -gt 0 ]; then
+        fuzz_targets | grep -qx -e "$1" || die "no such target: $1"
+        fuzz_one "$1" "$seconds"
+        return
+    fi
+    for target in $(fuzz_targets); do
+        say "== $target, $seconds s"
+        quiet "fuzz-$target" fuzz_one "$target" "$seconds"
+    done
+    echo "Nothing found"
+}
+
+# -- coverage ---------------------------------------------------------------
+
+run_coverage() {
+    need_packages build unit coverage client
+    say "Building with counters in build/coverage"
+    compile "$BUILD/coverage" -Dbuildtype=debug -Db_coverage=true
+    find "$BUILD/coverage" -name '*.gcda' -delete
+    say "Running unit and interop tests"
+    quiet coverage-unit meson test -C "$BUILD/coverage" --no-rebuild --suite unit ||
+        true # what fails is for ./dev test to say
+    prepare_client
+    npm_ci interop
+    (
+        cd interop
+        # shellcheck disable=SC2046
+        TESTSERVER=$BUILD/coverage/interop/testserver CLIENT_DIR=$CLIENT \
+            quiet coverage-interop timeout 600 node --test \
+            $(test_files -not -path '*/browser/*')
+    ) || true
+    gcovr --root . --object-directory "$BUILD/coverage" \
+        --filter '(base|engineio|transport|socketio)/' \
+        --exclude-unreachable-branches --print-summary
+}
+
+# -- lint, format -----------------------------------------------------------
+
+run_lint() {
+    need_packages build unit lint
+    CC=clang CXX=clang++ compile "$BUILD/lint" -Dbuildtype=debug -Dwerror=false
+    local failed=0
+    say "== clang-tidy"
+    c_files "${LAYERS[@]}" examples interop | grep '\.c$' |
+        xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p "$BUILD/lint" \
+            2>"$LOGS/clang-tidy.err" || failed=1
+    say "== cppcheck"
+    cppcheck --quiet --std=c11 --enable=warning,performance,portability \
+        --inline-suppr --error-exitcode=1 --suppressions-list=.cppcheck \
+        -I . -I include -j "$(nproc)" "${LAYERS[@]}" || failed=1
+    say "== shellcheck"
+    shellcheck -x dev .ci/run dev.d/*.sh test/*.sh || failed=1
+    return $failed
+}
+
+run_format() {
+    need_packages format
+    c_files "${C_FOLDERS[@]}" | xargs clang-format -i
+}
