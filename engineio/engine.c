@@ -1,5 +1,7 @@
 #include "engineio/engine.h"
 
+#include <stdlib.h>
+
 #include "engineio/session_impl.h"
 
 static sio_bytes sid_of(const sio_map_node *node)
@@ -51,19 +53,25 @@ void eio_engine_deinit(eio_engine *engine)
     free_fixed(engine);
 }
 
-void eio_engine_close_all(eio_engine *engine)
+sio_error eio_engine_close_all(eio_engine *engine, eio_close_mode mode)
 {
-    /* Closing one may close the next: its memory is still there, but the walk
-     * may then miss some, and is repeated.  To begin again after each would
-     * cost the square of their number. */
-    while (engine->sessions.count != 0) {
-        sio_map_node *node;
-        sio_map_walk walk = sio_map_walk_start(&engine->sessions);
-        while ((node = sio_map_walk_next(&walk)) != NULL) {
-            eio_session_close(SIO_OWNER(node, eio_session, node),
-                              EIO_CLOSE_NOW);
-        }
+    /* Closing one may close others, so they are taken down first; their memory
+     * stays until the turn ends. */
+    size_t count = 0;
+    eio_session **all = malloc((engine->sessions.count + 1) * sizeof(*all));
+    sio_map_walk walk = sio_map_walk_start(&engine->sessions);
+    sio_map_node *node;
+    if (all == NULL) {
+        return SIO_ERR_NO_MEMORY;
     }
+    while ((node = sio_map_walk_next(&walk)) != NULL) {
+        all[count++] = SIO_OWNER(node, eio_session, node);
+    }
+    for (size_t i = 0; i < count; i++) {
+        eio_session_shut(all[i], mode);
+    }
+    free(all);
+    return SIO_OK;
 }
 
 const char *eio_reason_text(eio_reason reason)

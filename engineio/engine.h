@@ -9,6 +9,7 @@
 #include "base/reap.h"
 #include "base/wheel.h"
 #include "engineio/events.h"
+#include "engineio/transport.h"
 #include "socketio/socketio.h"
 
 /* What all sessions of a server have in common.  Milliseconds and bytes. */
@@ -30,12 +31,12 @@ typedef struct eio_config {
 
 /*
  * What the sessions of one loop share.  The loop owns the parts behind the
- * pointers; the engine has neither a clock nor a thread of its own: the wheel
- * tells the time.
+ * pointers; the engine has neither a clock nor a thread of its own.
  */
 typedef struct eio_engine {
     const eio_config *config;
     sio_wheel *wheel;
+    const uint64_t *now; /* ms; the wheel's own time lags behind it */
     sio_link *doomed; /* sio_mortal, freed at the end of the turn */
     sio_frame_pool *frames;
     sio_chunk_pool *chunks;
@@ -60,9 +61,18 @@ sio_error eio_engine_init(eio_engine *engine);
 /* All sessions have to be closed and reaped before. */
 void eio_engine_deinit(eio_engine *engine);
 
-/* Closes every session, dropping what is queued.  Each is reported as closed
- * before this returns. */
-void eio_engine_close_all(eio_engine *engine);
+/*
+ * Closes every session, dropping what is queued.  NOW reports each as closed
+ * before this returns.  LINGER does so too, but for those whose peer can only
+ * be told when it asks: these wait for that, or for the close timeout.  Fails
+ * with NO_MEMORY, having closed only some.
+ */
+sio_error eio_engine_close_all(eio_engine *engine, eio_close_mode mode);
+
+static inline uint64_t eio_now(const eio_engine *engine)
+{
+    return *engine->now;
+}
 
 static inline void eio_count(eio_engine *engine, sio_counter counter)
 {

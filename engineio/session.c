@@ -103,7 +103,7 @@ sio_error eio_session_queue(eio_session *s, sio_frame *frame, eio_form form)
 static void doom(eio_session *s, sio_error why)
 {
     s->doom = why;
-    sio_wheel_arm(s->engine->wheel, &s->timer, s->engine->wheel->now);
+    sio_wheel_arm(s->engine->wheel, &s->timer, eio_now(s->engine));
     sio_log_write(s->engine->log, SIO_LOG_WARN, "send_failed",
                   "sid %s, address %s: %s; %zu bytes wait, the limit is %zu",
                   s->sid, (const char *)s->request->address.base,
@@ -162,6 +162,7 @@ void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
     eio_transport *tp = s->transport;
 
     assert(s->state != EIO_STATE_CLOSED);
+    why = why == SIO_OK ? s->blame : why;
     s->state = EIO_STATE_CLOSED;
     eio_upgrade_abandon(s);
     sio_wheel_cancel(engine->wheel, &s->timer);
@@ -185,6 +186,9 @@ void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
 static void close_flushed(eio_session *s)
 {
     eio_transport *tp = s->transport;
+    if (tp->unsent != 0) {
+        return; /* `drained` brings us back */
+    }
     if (tp->writable) {
         eio_session_finish(s, EIO_CLOSE_LINGER, EIO_REASON_FORCED_CLOSE,
                            SIO_OK);
@@ -211,11 +215,22 @@ void eio_session_close(eio_session *session, eio_close_mode mode)
     eio_upgrade_abandon(s);
     if (s->doom == SIO_OK) {
         sio_wheel_arm(s->engine->wheel, &s->timer,
-                      s->engine->wheel->now + s->engine->config->close_timeout);
+                      eio_now(s->engine) + s->engine->config->close_timeout);
     }
     eio_session_flush(s);
     if (s->outbox.count == 0) {
         close_flushed(s);
+    }
+}
+
+void eio_session_shut(eio_session *s, eio_close_mode mode)
+{
+    if (mode == EIO_CLOSE_LINGER && s->transport != NULL &&
+        !s->transport->writable && s->state != EIO_STATE_CLOSED) {
+        sio_frameq_clear(&s->outbox, s->engine->chunks);
+        eio_session_close(s, EIO_CLOSE_LINGER);
+    } else {
+        eio_session_close(s, EIO_CLOSE_NOW);
     }
 }
 
@@ -229,6 +244,7 @@ void eio_session_blame(eio_session *session, sio_error why)
                   (const char *)session->request->address.base,
                   sio_error_text(why));
     eio_count_error(session->engine, why);
+    session->blame = why;
     eio_session_close(session, EIO_CLOSE_LINGER);
 }
 
@@ -275,7 +291,7 @@ static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
     }
     eio_count(s->engine, SIO_COUNTER_PACKETS_IN);
     if (packet->type != EIO_PACKET_PONG &&
-        eio_heartbeat_traffic(&s->heartbeat, s->engine->wheel->now)) {
+        eio_heartbeat_traffic(&s->heartbeat, eio_now(s->engine))) {
         rearm(s);
     }
     switch (packet->type) {
@@ -283,7 +299,7 @@ static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
         s->engine->events->message(s->user, s, packet->form, packet->data);
         break;
     case EIO_PACKET_PONG:
-        eio_heartbeat_pong(&s->heartbeat, s->engine->wheel->now);
+        eio_heartbeat_pong(&s->heartbeat, eio_now(s->engine));
         rearm(s);
         break;
     case EIO_PACKET_PING:
@@ -369,7 +385,7 @@ static void on_timer(sio_timer *timer)
                            SIO_ERR_TIMEOUT);
         return;
     }
-    switch (eio_heartbeat_tick(&s->heartbeat, s->engine->wheel->now)) {
+    switch (eio_heartbeat_tick(&s->heartbeat, eio_now(s->engine))) {
     case EIO_BEAT_NONE:
         rearm(s);
         break;
@@ -398,7 +414,7 @@ eio_session *eio_session_new(eio_engine *engine, eio_request *request)
     s->timer.fire = on_timer;
     s->heartbeat.interval = engine->config->ping_interval;
     s->heartbeat.timeout = engine->config->ping_timeout;
-    eio_heartbeat_start(&s->heartbeat, engine->wheel->now);
+    eio_heartbeat_start(&s->heartbeat, eio_now(engine));
     if (sio_token_make(engine->random, s->sid) != SIO_OK ||
         sio_map_insert(&engine->sessions, &s->node) != SIO_OK) {
         free(s);

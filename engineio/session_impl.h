@@ -33,6 +33,7 @@ struct eio_session {
     uint8_t state;     /* eio_state */
     bool upgraded;     /* no second time */
     sio_error doom;    /* a send has failed; closed before the turn ends */
+    sio_error blame;   /* why this side closes, where the peer is to blame */
     char sid[EIO_SID_LEN + 1];
 };
 
@@ -56,6 +57,10 @@ void eio_session_carry(eio_session *s, eio_transport *tp);
 /* Ends the session: closes the transport, reports, and dooms the memory. */
 void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
                         sio_error why);
+
+/* Closes without waiting for what is queued.  LINGER waits for a peer that can
+ * only be told when it asks. */
+void eio_session_shut(eio_session *s, eio_close_mode mode);
 
 /* Ends an upgrade, if one is under way, without a change of transport. */
 void eio_upgrade_abandon(eio_session *s);

@@ -60,7 +60,7 @@ static void release_poll(eio_upgrade *up)
         tp->ops->release(tp);
     }
     sio_wheel_arm(s->engine->wheel, &up->release,
-                  s->engine->wheel->now + RELEASE_INTERVAL_MS);
+                  eio_now(s->engine) + RELEASE_INTERVAL_MS);
 }
 
 static void on_release(sio_timer *timer)
@@ -98,6 +98,9 @@ static void take_over(eio_upgrade *up)
     (void)eio_session_move(s, EIO_EVENT_PROBED);
     (void)eio_session_move(s, EIO_EVENT_UPGRADED);
     s->upgraded = true;
+    if (old->unsent != 0) {
+        old->ops->release(old); /* it has taken packets with it */
+    }
     eio_transport_orphan(old);
     old->ops->close(old, EIO_CLOSE_NOW);
     eio_session_carry(s, candidate);
@@ -168,6 +171,6 @@ sio_error eio_session_probe(eio_session *s, eio_transport *tp)
     tp->events = &candidate_events;
     tp->owner = up;
     sio_wheel_arm(s->engine->wheel, &up->deadline,
-                  s->engine->wheel->now + s->engine->config->upgrade_timeout);
+                  eio_now(s->engine) + s->engine->config->upgrade_timeout);
     return SIO_OK;
 }

@@ -115,7 +115,7 @@ sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
     socket->acks[socket->ack_count++] = pending;
     if (timeout_ms != 0) {
         sio_wheel_arm(wheel_of(socket), &pending->timer,
-                      wheel_of(socket)->now + timeout_ms);
+                      eio_now(socket->nsp->core->engine) + timeout_ms);
     }
     return SIO_OK;
 }

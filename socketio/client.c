@@ -277,7 +277,7 @@ static void on_opened(void *app, eio_session *session)
     client->timer.fire = on_timer;
     sio_list_init(&client->sockets);
     sio_wheel_arm(core->engine->wheel, &client->timer,
-                  core->engine->wheel->now + core->connect_timeout);
+                  eio_now(core->engine) + core->connect_timeout);
 }
 
 static void on_message(void *user, eio_session *session, eio_form form,

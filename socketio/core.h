@@ -27,6 +27,7 @@ typedef struct sio_core {
     uint32_t max_rooms;
     size_t max_binary; /* bytes in the attachments of one packet */
     sio_map namespaces; /* of sio_namespace, by name */
+    sio_link nexts;     /* of sio_next: middlewares that have not answered */
     bool closing;
 } sio_core;
 
@@ -169,7 +170,6 @@ struct sio_socket {
     uint64_t mark;     /* of the latest walk that met it */
     sio_pending **acks; /* by rising id, some NULL; owned */
     uint32_t ack_first, ack_count, ack_cap;
-    sio_next *next; /* while a middleware decides */
     void *data;
     void (*destroy)(void *data);
     char *auth;             /* JSON, NUL-terminated, owned; NULL is "{}" */
@@ -183,6 +183,9 @@ struct sio_socket {
  * client's list.  NULL when memory or randomness is short. */
 sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
                            sio_bytes auth);
+
+/* Ends what middlewares have not answered, when nobody can answer any more. */
+void sio_nexts_free(sio_core *core);
 
 /* Runs the middlewares, and what follows from their answers. */
 void sio_socket_start(sio_socket *socket);

@@ -141,8 +141,21 @@ static sio_bytes arg_at(const sio_event *event, size_t index)
 const char *sio_event_arg(const sio_event *event, size_t index, size_t *len)
 {
     sio_bytes arg = arg_at(event, index);
-    *len = arg.len;
+    if (len != NULL) {
+        *len = arg.len;
+    }
     return (const char *)arg.base;
+}
+
+sio_args sio_event_args_from(const sio_event *event, size_t index)
+{
+    const sio_args *all = &event->args;
+    const char *first = (const char *)arg_at(event, index).base;
+    if (first == NULL) {
+        return (sio_args){0};
+    }
+    return (sio_args){first, (size_t)(all->json + all->json_len - first),
+                      all->binaries, all->binary_count};
 }
 
 /* What the search for placeholders in one argument has found. */

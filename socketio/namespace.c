@@ -31,6 +31,7 @@ sio_error sio_core_init(sio_core *core)
     sio_hash_key secret;
     sio_error err =
         sio_random_fill(core->engine->random, &secret, sizeof(secret));
+    sio_list_init(&core->nexts);
     if (err == SIO_OK) {
         sio_map_init(&core->namespaces, namespace_key, secret);
     }
@@ -71,6 +72,7 @@ void sio_core_deinit(sio_core *core)
 {
     sio_map_walk walk = sio_map_walk_start(&core->namespaces);
     sio_map_node *node;
+    sio_nexts_free(core);
     while ((node = sio_map_walk_next(&walk)) != NULL) {
         sio_namespace *nsp = SIO_OWNER(node, sio_namespace, node);
         sio_map_remove(&core->namespaces, node);

@@ -64,6 +64,9 @@ static void finish_closing(sio_server *server)
     if (server->loop.own) {
         ev_break(server->loop.ev, EVBREAK_ALL);
     }
+    if (server->config.on_closed != NULL) {
+        server->config.on_closed(server, server->config.arg);
+    }
 }
 
 /* Runs at the end of each turn while connections are left. */
@@ -99,10 +102,12 @@ static void close_server(sio_server *server)
     ev_signal_stop(server->loop.ev, &server->terminate);
     tp_listener_close(&server->listener);
     sio_core_close(&server->core);
-    eio_engine_close_all(&server->engine);
+    if (eio_engine_close_all(&server->engine, EIO_CLOSE_LINGER) != SIO_OK) {
+        tp_front_abort(&server->front);
+    }
     tp_front_close(&server->front);
     sio_wheel_arm(&server->loop.wheel, &server->grace,
-                  server->loop.wheel.now + GRACE_MS);
+                  server->loop.now + GRACE_MS);
     tp_loop_dirty(&server->loop, &server->closing);
 }
 
@@ -138,6 +143,7 @@ static void wire(sio_server *server)
     server->engine = (eio_engine){
         .config = &server->eio_config,
         .wheel = &loop->wheel,
+        .now = &loop->now,
         .doomed = &loop->doomed,
         .frames = &loop->frames,
         .chunks = &loop->chunks,
@@ -275,9 +281,11 @@ void sio_server_free(sio_server *server)
     }
     close_server(server);
     tp_front_abort(&server->front);
+    (void)eio_engine_close_all(&server->engine, EIO_CLOSE_NOW);
     sio_wheel_cancel(&server->loop.wheel, &server->grace);
     sio_link_drop(&server->closing.link);
     sio_reap_now(&server->loop.doomed);
+    tp_front_deinit(&server->front);
     sio_core_deinit(&server->core);
     if (server->client_files != NULL) {
         tp_client_files_free(server->client_files);

@@ -10,8 +10,8 @@ static bool begins_with(sio_bytes path, sio_bytes prefix)
            memcmp(path.base, prefix.base, prefix.len) == 0;
 }
 
-static bool ask_application(const sio_route *route, tp_http_conn *conn,
-                            const tp_http_request *req)
+static bool ask_application(sio_server *server, const sio_route *route,
+                            tp_http_conn *conn, const tp_http_request *req)
 {
     tp_exchange *x = tp_exchange_new(conn, tp_request_new(conn, req->head));
     if (x == NULL ||
@@ -25,7 +25,7 @@ static bool ask_application(const sio_route *route, tp_http_conn *conn,
         return true;
     }
     x->answers = true;
-    tp_exchange_attach(x);
+    tp_exchange_attach(x, &server->front.exchanges);
     route->fn(x, route->arg);
     return true;
 }
@@ -41,7 +41,7 @@ bool sio_server_lead(void *owner, tp_http_conn *conn,
             continue;
         }
         if (route->fn != NULL) {
-            return whole ? ask_application(route, conn, req) : true;
+            return whole ? ask_application(server, route, conn, req) : true;
         }
         sio_bytes below = {path.base + route->prefix.len,
                            path.len - route->prefix.len};

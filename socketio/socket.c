@@ -4,6 +4,7 @@
 
 /* A namespace's middlewares at work on one socket. */
 struct sio_next {
+    sio_link link;      /* in core->nexts */
     sio_socket *socket; /* a reference */
     size_t index;       /* of the middleware that decides */
 };
@@ -171,9 +172,16 @@ static void connected(sio_socket *socket)
 static void end_next(sio_next *next)
 {
     sio_socket *socket = next->socket;
-    socket->next = NULL;
+    sio_link_drop(&next->link);
     free(next);
     sio_socket_unref(socket);
+}
+
+void sio_nexts_free(sio_core *core)
+{
+    while (!sio_list_empty(&core->nexts)) {
+        end_next(SIO_OWNER(core->nexts.next, sio_next, link));
+    }
 }
 
 static void run_middleware(sio_next *next)
@@ -194,7 +202,7 @@ void sio_socket_start(sio_socket *socket)
         return;
     }
     *next = (sio_next){.socket = sio_socket_ref(socket)};
-    socket->next = next;
+    sio_list_append(&socket->nsp->core->nexts, &next->link);
     run_middleware(next);
 }
 

@@ -35,7 +35,7 @@ struct tp_client_files {
     char etag[VERSION_MAX + 3];
 };
 
-/* -------------------------------------------------------------- at start -- */
+/* ------------------------------------------------------------ at start -- */
 
 /* Opens a bundle in one coding.  The folder is trusted, and links in it may
  * lead anywhere. */
@@ -60,7 +60,8 @@ static void note_missing(const tp_client_files *files, size_t i,
                       "%s is not served: %s", names[i], sio_error_text(err));
     } else {
         sio_log_write(files->log, SIO_LOG_INFO, "client_files",
-                      "%s is not served as %s: %s", names[i],
+                      "%s is not served as %.*s: %s", names[i],
+                      (int)tp_coding_name(coding).len,
                       (const char *)tp_coding_name(coding).base,
                       sio_error_text(err));
     }
@@ -148,8 +149,7 @@ void tp_client_files_free(tp_client_files *files)
     free(files);
 }
 
-/* -------------------------------------------------------------- answering --
- */
+/* ----------------------------------------------------------- answering -- */
 
 static sio_bytes text(const char *s)
 {

@@ -4,8 +4,9 @@
 
 #include "socketio/socketio.h"
 
-static void on_lost(tp_http_waiter *waiter)
+static void on_lost(tp_http_waiter *waiter, sio_error why)
 {
+    (void)why;
     SIO_OWNER(waiter, tp_exchange, waiter)->conn = NULL;
 }
 
@@ -22,8 +23,9 @@ tp_exchange *tp_exchange_new(tp_http_conn *conn, eio_request *request)
     return x;
 }
 
-void tp_exchange_attach(tp_exchange *x)
+void tp_exchange_attach(tp_exchange *x, sio_link *list)
 {
+    sio_list_append(list, &x->link);
     x->conn->waiter = &x->waiter;
 }
 
@@ -32,6 +34,8 @@ void tp_exchange_free(tp_exchange *x)
     if (x->conn != NULL && x->conn->waiter == &x->waiter) {
         x->conn->waiter = NULL;
     }
+    sio_link_drop(&x->link);
+    free(x->arg);
     sio_buf_deinit(&x->body);
     sio_buf_deinit(&x->headers);
     eio_request_unref(x->request);

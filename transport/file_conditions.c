@@ -18,8 +18,7 @@ void tp_file_facts_set(tp_file_facts *facts, uint64_t size,
                    (unsigned long)modified.tv_nsec, size);
 }
 
-/* ------------------------------------------------------------- validators --
- */
+/* ---------------------------------------------------------- validators -- */
 
 static void skip(sio_bytes *text, size_t count)
 {
@@ -96,8 +95,7 @@ static bool is_known(const tp_http_head *head, const tp_file_facts *facts)
     return false;
 }
 
-/* ----------------------------------------------------------------- ranges --
- */
+/* -------------------------------------------------------------- ranges -- */
 
 /* Takes a number, which is UINT64_MAX if it does not fit.  Returns whether
  * there was one. */

@@ -47,8 +47,7 @@ void tp_files_free(tp_files *files)
     }
 }
 
-/* ---------------------------------------------------------------- finding --
- */
+/* ------------------------------------------------------------- finding -- */
 
 /* Reads the end of the request's path that `path` is.  Returns false where it
  * names nothing below the folder. */
@@ -98,8 +97,7 @@ static sio_error find(const tp_files *files, tp_file_path *path, tp_file *file,
     return err == SIO_OK && file->fd < 0 ? SIO_ERR_FILE : err;
 }
 
-/* -------------------------------------------------------------- answering --
- */
+/* ----------------------------------------------------------- answering -- */
 
 static sio_bytes text(const char *s)
 {
@@ -233,12 +231,6 @@ static void answer_moved(tp_http_conn *conn, const tp_http_request *req,
     free(lines.base);
 }
 
-/* A path that starts with two slashes would name a host in a redirection. */
-static bool is_plain(sio_bytes path)
-{
-    return path.len < 2 || (path.base[1] != '/' && path.base[1] != '\\');
-}
-
 bool tp_files_serve(tp_files *files, tp_http_conn *conn,
                     const tp_http_request *req, sio_bytes path, sio_bytes extra)
 {
@@ -248,7 +240,7 @@ bool tp_files_serve(tp_files *files, tp_http_conn *conn,
     bool moved;
     if ((head->method != TP_HTTP_METHOD_GET &&
          head->method != TP_HTTP_METHOD_HEAD) ||
-        !is_plain(head->path) || !read_path(head, path, &at)) {
+        !read_path(head, path, &at)) {
         return false;
     }
     sio_error err = find(files, &at, &file, &moved);

@@ -56,7 +56,7 @@ void tp_front_prepare(tp_front *front, tp_http_conn *conn,
                       const tp_http_head *head)
 {
     sio_bytes agent = tp_http_header_find(head, SIO_LIT("user-agent"));
-    bool old_ie = agent.len != 0 &&
+    bool old_ie = agent.base != NULL &&
                   (memmem(agent.base, agent.len, ";MSIE", 5) != NULL ||
                    memmem(agent.base, agent.len, "Trident/", 8) != NULL);
     sio_buf_deinit(&conn->extra);
@@ -182,6 +182,14 @@ void tp_front_init(tp_front *front)
 {
     sio_list_init(&front->conns);
     sio_list_init(&front->websockets);
+    sio_list_init(&front->exchanges);
+}
+
+void tp_front_deinit(tp_front *front)
+{
+    while (!sio_list_empty(&front->exchanges)) {
+        tp_exchange_free(SIO_OWNER(front->exchanges.next, tp_exchange, link));
+    }
 }
 
 void tp_front_accept(void *owner, tp_stream *stream)

@@ -51,12 +51,16 @@ typedef struct tp_front {
     void (*ended)(void *app); /* told of each connection's end */
     sio_link conns;      /* of tp_http_conn.link */
     sio_link websockets; /* of tp_websocket */
+    sio_link exchanges;  /* of tp_exchange: not answered yet */
     size_t open;         /* connections of either kind */
     bool closing;
 } tp_front;
 
 /* Completes a front whose pointers the caller has set. */
 void tp_front_init(tp_front *front);
+
+/* Frees what the application has not answered. */
+void tp_front_deinit(tp_front *front);
 
 /* Takes a new stream; the listener's callback, with the front as owner. */
 void tp_front_accept(void *front, tp_stream *stream);

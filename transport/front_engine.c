@@ -53,25 +53,24 @@ static eio_knock read_knock(const tp_http_head *head, knock_values *values)
 
 /* -------------------------------------------------------------- refusals -- */
 
+/* Counts, logs and reports a refusal.  `request` is borrowed; it may be NULL
+ * where memory is short. */
 static void tell_refused(tp_front *front, tp_http_conn *conn,
-                         const tp_http_head *head, eio_refusal refusal,
+                         eio_request *request, eio_refusal refusal,
                          const char *message, const char *context)
 {
-    char address[TP_ADDRESS_SIZE];
     eio_count(front->engine, SIO_COUNTER_REFUSED);
-    if (sio_log_wants(front->loop->log, SIO_LOG_WARN)) {
-        (void)tp_stream_address(conn->stream, address);
-        sio_log_write(front->loop->log, SIO_LOG_WARN, "request_refused",
-                      "address %s: code %d, %s, %s", address, (int)refusal,
-                      message, context);
-    }
-    if (front->hooks->refused == NULL || head == NULL) {
+    if (request == NULL) {
         return;
     }
-    tp_exchange *x = tp_exchange_new(conn, tp_request_new(conn, head));
-    if (x != NULL) {
-        front->hooks->refused(front->app, x, (int)refusal, message, context);
-        tp_exchange_free(x);
+    sio_log_write(front->loop->log, SIO_LOG_WARN, "request_refused",
+                  "address %s: code %d, %s, %s",
+                  (const char *)request->address.base, (int)refusal, message,
+                  context);
+    if (front->hooks->refused != NULL) {
+        tp_exchange x = {.conn = conn, .request = request};
+        front->hooks->refused(front->app, &x, (int)refusal, message, context);
+        sio_buf_deinit(&x.headers);
     }
 }
 
@@ -310,14 +309,8 @@ static void admit(const entry *e, tp_http_conn *conn, eio_request *request)
     }
     if (refusal != EIO_REFUSAL_NONE) {
         const char *message = eio_refusal_text(refusal);
-        tell_refused(front, conn, NULL, refusal, message,
+        tell_refused(front, conn, request, refusal, message,
                      "UNSUPPORTED_PROTOCOL_VERSION");
-        if (front->hooks->refused != NULL) {
-            tp_exchange x = {.conn = conn, .request = request};
-            front->hooks->refused(front->app, &x, (int)refusal, message,
-                                  "UNSUPPORTED_PROTOCOL_VERSION");
-            sio_buf_deinit(&x.headers);
-        }
         eio_request_unref(request);
         answer_refusal(conn, refusal, message, e->upgrade, false);
         return;
@@ -336,12 +329,12 @@ static void on_verdict(tp_exchange *x, const char *refusal)
     tp_http_conn *conn = x->conn;
     eio_request *request = x->request;
     x->request = NULL;
-    x->verdict = NULL;
+    x->arg = NULL;
     tp_exchange_free(x);
     if (conn == NULL) {
         eio_request_unref(request);
     } else if (refusal != NULL) {
-        tell_refused(e->front, conn, NULL, EIO_REFUSAL_FORBIDDEN, refusal,
+        tell_refused(e->front, conn, request, EIO_REFUSAL_FORBIDDEN, refusal,
                      "FORBIDDEN");
         eio_request_unref(request);
         answer_refusal(conn, EIO_REFUSAL_FORBIDDEN, refusal, e->upgrade, false);
@@ -368,7 +361,7 @@ static void ask(tp_front *front, tp_http_conn *conn, eio_request *request,
     *copy = *e;
     x->verdict = on_verdict;
     x->arg = copy;
-    tp_exchange_attach(x);
+    tp_exchange_attach(x, &front->exchanges);
     front->hooks->allow(front->app, x);
 }
 
@@ -452,7 +445,9 @@ bool tp_front_knock(tp_front *front, tp_http_conn *conn,
 
     if (refusal != EIO_REFUSAL_NONE) {
         const char *message = eio_refusal_text(refusal);
-        tell_refused(front, conn, head, refusal, message, context);
+        eio_request *request = tp_request_new(conn, head);
+        tell_refused(front, conn, request, refusal, message, context);
+        eio_request_unref(request);
         answer_refusal(conn, refusal, message, knock.upgrade, !whole);
         return false;
     }

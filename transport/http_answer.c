@@ -24,6 +24,7 @@ const char *tp_http_phrase(int status)
         {408, "Request Timeout"},
         {413, "Payload Too Large"},
         {414, "URI Too Long"},
+        {416, "Range Not Satisfiable"},
         {417, "Expectation Failed"},
         {426, "Upgrade Required"},
         {429, "Too Many Requests"},
@@ -156,6 +157,9 @@ static bool send_out(tp_http_conn *c)
             return false;
         }
         c->blocked = sent < c->out.len;
+        if (c->blocked) {
+            tp_http_conn_await_reader(c);
+        }
         sio_buf_consume(&c->out, sent);
     }
     return c->out.len == 0;

@@ -8,14 +8,23 @@
  * cut; closing at once would destroy the answer on its way. */
 #define LINGER_MS 2000
 
+/* How long an idle connection stays when it is to be finished: a request may
+ * be on its way. */
+#define SETTLE_MS 200
+
 static void arm(tp_http_conn *c, uint32_t ms)
 {
-    sio_wheel_arm(&c->loop->wheel, &c->timer, c->loop->wheel.now + ms);
+    sio_wheel_arm(&c->loop->wheel, &c->timer, c->loop->now + ms);
 }
 
 static void disarm(tp_http_conn *c)
 {
     sio_wheel_cancel(&c->loop->wheel, &c->timer);
+}
+
+void tp_http_conn_await_reader(tp_http_conn *c)
+{
+    arm(c, c->config->body_timeout);
 }
 
 /* ------------------------------------------------------------- the end -- */
@@ -45,12 +54,12 @@ static void bury(tp_http_conn *c)
 }
 
 /* Tells the one who was to answer that there is no need to any more. */
-static void tell_lost(tp_http_conn *c)
+static void tell_lost(tp_http_conn *c, sio_error why)
 {
     tp_http_waiter *waiter = c->waiter;
     c->waiter = NULL;
     if (waiter != NULL) {
-        waiter->lost(waiter);
+        waiter->lost(waiter, why);
     }
 }
 
@@ -62,7 +71,7 @@ void tp_http_conn_close(tp_http_conn *c)
     bury(c);
     c->stream->ops->close(c->stream);
     c->stream = NULL;
-    tell_lost(c);
+    tell_lost(c, SIO_ERR_CLOSED);
     c->events->gone(c->owner, c);
 }
 
@@ -74,9 +83,8 @@ void tp_http_conn_abort(tp_http_conn *conn)
 void tp_http_conn_finish(tp_http_conn *conn)
 {
     conn->keep_alive = false;
-    if (conn->state == TP_HTTP_STATE_HEAD && conn->out.len == 0 &&
-        conn->source == NULL) {
-        tp_http_conn_close(conn);
+    if (conn->state == TP_HTTP_STATE_HEAD) {
+        arm(conn, SETTLE_MS);
     }
 }
 
@@ -287,7 +295,7 @@ static size_t read_chunked(tp_http_conn *c)
     sio_error err = decode_chunks(c, raw, &used, &done);
     if (err != SIO_OK) {
         disarm(c);
-        tell_lost(c);
+        tell_lost(c, err);
         refuse(c, err, tp_http_status_of(err));
         return c->in.len;
     }
@@ -431,7 +439,7 @@ static void on_timer(sio_timer *timer)
         tp_http_conn_close(c);
         return;
     }
-    tell_lost(c);
+    tell_lost(c, SIO_ERR_TIMEOUT);
     c->no_body = false;
     refuse(c, SIO_ERR_TIMEOUT, 408);
 }

@@ -61,8 +61,9 @@ typedef enum tp_http_state {
 
 /* Who is going to answer a request, while it has not been answered. */
 typedef struct tp_http_waiter {
-    /* The connection has ended; it must not be answered any more. */
-    void (*lost)(struct tp_http_waiter *self);
+    /* There is nothing to answer any more: the connection has ended (CLOSED),
+     * or the request was refused here, for what `why` says. */
+    void (*lost)(struct tp_http_waiter *self, sio_error why);
 } tp_http_waiter;
 
 /* A part of the answer that is fetched piece by piece while the connection
@@ -149,7 +150,8 @@ void tp_http_conn_foreign(tp_http_conn *conn, uint32_t ms);
  * follow. */
 void tp_http_conn_abort(tp_http_conn *conn);
 
-/* Ends it where no request is at hand, else after the answer. */
+/* Ends it after the answer to the request at hand, or to one that comes within
+ * a moment. */
 void tp_http_conn_finish(tp_http_conn *conn);
 
 /*

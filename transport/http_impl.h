@@ -11,6 +11,9 @@ void tp_http_conn_flush(tp_dirty *dirty);
 /* The answer has left: goes on with the next request, or ends. */
 void tp_http_conn_next(tp_http_conn *c);
 
+/* Gives the peer time to read on. */
+void tp_http_conn_await_reader(tp_http_conn *c);
+
 /* Ends the connection, telling the owner. */
 void tp_http_conn_close(tp_http_conn *c);
 

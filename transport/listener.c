@@ -40,34 +40,38 @@ static bool is_lasting(int error)
            error == ENOMEM;
 }
 
+/* Takes one connection from the queue of `w`; false when there is none. */
+static bool accept_one(tp_listener *l, const ev_io *w)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+    int fd = accept4(w->fd, (struct sockaddr *)&peer, &len,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (is_lasting(errno)) {
+            sio_log_write(l->loop->log, SIO_LOG_ERROR, "accept_failed",
+                          "%s; resting for %d ms", strerror(errno), REST_MS);
+            set_watching(l, false);
+            sio_wheel_arm(&l->loop->wheel, &l->rest, l->loop->now + REST_MS);
+        }
+        return errno == EINTR || errno == ECONNABORTED;
+    }
+    tp_stream *stream = tp_tcp_new(l->loop, fd, (const struct sockaddr *)&peer,
+                                   l->bytes_in, l->bytes_out);
+    if (stream != NULL) {
+        ++*l->accepted;
+        l->connection(l->owner, stream);
+    }
+    return true;
+}
+
 static void on_accept(struct ev_loop *ev, ev_io *w, int revents)
 {
     tp_listener *l = w->data;
     (void)ev;
     (void)revents;
-    for (int i = 0; i < ACCEPT_BATCH && ev_is_active(w); i++) {
-        struct sockaddr_storage peer;
-        socklen_t len = sizeof(peer);
-        int fd = accept4(w->fd, (struct sockaddr *)&peer, &len,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            if (is_lasting(errno)) {
-                sio_log_write(l->loop->log, SIO_LOG_ERROR, "accept_failed",
-                              "%s; resting for %d ms", strerror(errno),
-                              REST_MS);
-                set_watching(l, false);
-                sio_wheel_arm(&l->loop->wheel, &l->rest,
-                              l->loop->wheel.now + REST_MS);
-            }
-            return;
-        }
-        tp_stream *stream =
-            tp_tcp_new(l->loop, fd, (const struct sockaddr *)&peer,
-                       l->bytes_in, l->bytes_out);
-        if (stream != NULL) {
-            ++*l->accepted;
-            l->connection(l->owner, stream);
-        }
+    int left = ACCEPT_BATCH;
+    while (left-- > 0 && ev_is_active(w) && accept_one(l, w)) {
     }
 }
 
@@ -193,9 +197,13 @@ void tp_listener_close(tp_listener *l)
         return;
     }
     set_watching(l, false);
-    sio_wheel_cancel(&l->loop->wheel, &l->rest);
     for (int i = 0; i < l->count; i++) {
+        /* Those in the queue believe to be connected: they get an answer. */
+        int left = ACCEPT_BATCH;
+        while (left-- > 0 && accept_one(l, &l->sockets[i])) {
+        }
         close(l->sockets[i].fd);
     }
+    sio_wheel_cancel(&l->loop->wheel, &l->rest);
     l->count = 0;
 }

@@ -27,6 +27,7 @@ struct tp_polling {
     sio_frameq queue; /* goes with the GET that waits */
     sio_timer timer;  /* in LINGERING, the end of patience */
     state state;
+    bool greeted; /* the open packet, which goes alone, has been answered */
 };
 
 static tp_polling *of(eio_transport *tp)
@@ -137,6 +138,10 @@ static sio_error send_frame(eio_transport *tp, sio_frame *frame, eio_form form)
         p->base.unsent = p->queue.bytes;
         tp_loop_dirty(p->loop, &p->dirty);
     }
+    if (err == SIO_OK && !p->greeted) {
+        p->greeted = true;
+        answer(p);
+    }
     return err;
 }
 
@@ -177,11 +182,14 @@ static void close_polling(eio_transport *tp, eio_close_mode mode)
         if (p->state == OPEN) {
             p->state = LINGERING;
             sio_wheel_arm(&p->loop->wheel, &p->timer,
-                          p->loop->wheel.now + p->engine->config->close_timeout);
+                          p->loop->now + p->engine->config->close_timeout);
         }
         return;
     }
     bury(p);
+    if (mode == EIO_CLOSE_NOW) {
+        sio_frameq_clear(&p->queue, &p->loop->chunks);
+    }
     if (p->get != NULL) {
         answer_with(p, p->engine->close);
     }
@@ -214,19 +222,23 @@ static void fail(tp_polling *p, sio_error why)
     }
 }
 
-static void on_get_lost(tp_http_waiter *waiter)
+static void on_get_lost(tp_http_waiter *waiter, sio_error why)
 {
+    (void)why;
     tp_polling *p = SIO_OWNER(waiter, tp_polling, get_waiter);
     p->get = NULL;
     p->base.writable = false;
     fail(p, SIO_ERR_ABORTED);
 }
 
-static void on_post_lost(tp_http_waiter *waiter)
+/* A body that is too large costs only its request. */
+static void on_post_lost(tp_http_waiter *waiter, sio_error why)
 {
     tp_polling *p = SIO_OWNER(waiter, tp_polling, post_waiter);
     p->post = NULL;
-    fail(p, SIO_ERR_ABORTED);
+    if (why != SIO_ERR_TOO_LARGE) {
+        fail(p, why == SIO_ERR_CLOSED ? SIO_ERR_ABORTED : why);
+    }
 }
 
 static void on_timer(sio_timer *timer)

@@ -222,7 +222,7 @@ static void flush(tp_dirty *dirty)
         ws->state = SHUT;
         ws->stream->ops->shut(ws->stream);
         sio_wheel_arm(&ws->loop->wheel, &ws->timer,
-                      ws->loop->wheel.now + LINGER_MS);
+                      ws->loop->now + LINGER_MS);
     } else {
         ws->base.events->drained(ws->base.owner, &ws->base);
     }
@@ -292,24 +292,24 @@ static void push_close(tp_websocket *ws, uint16_t code)
     }
 }
 
-/* Drops what is queued but for a frame of which a part has left. */
+/* Drops the packets that are queued, but not one of which a part has left, nor
+ * what WebSocket itself has to say: the answer to its handshake above all. */
 static void drop_queue(tp_websocket *ws)
 {
-    if (ws->queue.offset == 0) {
-        sio_frameq_clear(&ws->queue, &ws->loop->chunks);
-        return;
+    sio_frameq old = ws->queue;
+    sio_frameq_walk walk = sio_frameq_walk_start(&old);
+    const sio_frameq_entry *entry;
+    bool started = old.offset != 0;
+    ws->queue = (sio_frameq){0};
+    while ((entry = sio_frameq_walk_next(&walk)) != NULL) {
+        if ((started || entry->flags == RAW) &&
+            push(ws, entry->frame, entry->flags) != SIO_OK) {
+            ws->broken = true;
+        }
+        started = false;
     }
-    const sio_frameq_entry *first = sio_frameq_first(&ws->queue);
-    sio_frame *frame = sio_frame_ref(first->frame);
-    uint32_t flags = first->flags;
-    size_t offset = ws->queue.offset;
-    sio_frameq_clear(&ws->queue, &ws->loop->chunks);
-    if (push(ws, frame, flags) == SIO_OK) {
-        ws->queue.offset = offset;
-    } else {
-        ws->broken = true;
-    }
-    sio_frame_unref(frame);
+    ws->queue.offset = old.offset;
+    sio_frameq_clear(&old, &ws->loop->chunks);
 }
 
 static void start_closing(tp_websocket *ws, uint16_t code)
@@ -318,7 +318,7 @@ static void start_closing(tp_websocket *ws, uint16_t code)
     ws->base.writable = false;
     push_close(ws, code);
     sio_wheel_arm(&ws->loop->wheel, &ws->timer,
-                  ws->loop->wheel.now + ws->config->close_timeout);
+                  ws->loop->now + ws->config->close_timeout);
 }
 
 static void close_websocket(eio_transport *tp, eio_close_mode mode)

@@ -56,7 +56,8 @@ enum { SIO_TRANSPORT_POLLING = 1, SIO_TRANSPORT_WEBSOCKET = 2 };
 /*
  * Decides on a handshake.  Answer `verdict` once, now or later, by
  * sio_verdict_allow() or sio_verdict_refuse(); the client waits until then.
- * `request` is valid until the verdict is given.
+ * `request` is valid until the verdict is given.  sio_server_free() ends those
+ * that were not answered.
  */
 typedef void sio_allow_request_fn(sio_http_request *request,
                                   sio_verdict *verdict, void *arg);
@@ -70,6 +71,10 @@ typedef void sio_headers_fn(sio_http_request *request, void *arg);
 typedef void sio_connection_error_fn(sio_http_request *request, int code,
                                      const char *message, const char *context,
                                      void *arg);
+
+/* Told that the server has closed: nothing of it is left on its loop.  It may
+ * be freed once the callback has returned. */
+typedef void sio_closed_fn(sio_server *server, void *arg);
 
 typedef struct sio_server_config {
     size_t size; /* sizeof(sio_server_config); sets the ABI */
@@ -126,6 +131,7 @@ typedef struct sio_server_config {
     sio_headers_fn *on_initial_headers; /* the answer that opens a session */
     sio_headers_fn *on_headers;         /* every answer of the engine */
     sio_connection_error_fn *on_connection_error;
+    sio_closed_fn *on_closed;
     void *arg;
 } sio_server_config;
 
@@ -160,7 +166,7 @@ static inline sio_server_config sio_server_config_default(void)
     c.max_headers = 100;
     c.max_json_depth = 128;
     c.max_attachments = 10;
-    c.max_packets = 1000;
+    c.max_packets = 65536;
     c.max_namespaces = 100;
     c.max_rooms = 10000;
     c.max_backlog = 4194304;
@@ -381,7 +387,8 @@ SIO_API sio_error sio_namespace_on_upgrade(sio_namespace *nsp,
  * which is undone on refusal; it is not connected.
  *
  * Answer `next` exactly once, now or later, on the loop's thread.  The client
- * may have left meanwhile; the answer then has no effect.
+ * may have left meanwhile; the answer then has no effect.  sio_server_free()
+ * ends those that were not answered.
  */
 typedef void sio_middleware_fn(sio_socket *socket, sio_next *next, void *arg);
 SIO_API sio_error sio_namespace_use(sio_namespace *nsp, sio_middleware_fn *fn,
@@ -441,9 +448,14 @@ SIO_API const sio_args *sio_event_args(const sio_event *event);
 
 SIO_API size_t sio_event_arg_count(const sio_event *event);
 
-/* The JSON text of one argument, borrowed; NULL when there is none. */
+/* The JSON text of one argument, a view into sio_event_args()->json; NULL when
+ * there is none.  `len` may be NULL. */
 SIO_API const char *sio_event_arg(const sio_event *event, size_t index,
                                   size_t *len);
+
+/* The arguments from the one at `index` on: a view that is good for as long as
+ * the event. */
+SIO_API sio_args sio_event_args_from(const sio_event *event, size_t index);
 
 /* Sets `*out` when this argument is binary.  Borrowed.  SIO_ERR_MISMATCH
  * otherwise. */
@@ -533,7 +545,7 @@ SIO_API void *sio_socket_data(const sio_socket *socket);
  * Returns SIO_OK, or, having done nothing:
  *   SIO_ERR_ARGUMENT   the format is bad, or a string is not UTF-8
  *   SIO_ERR_RESERVED   `event` is a reserved name
- *   SIO_ERR_CLOSED     the socket is not connected (any more)
+ *   SIO_ERR_CLOSED     the socket has been disconnected
  *   SIO_ERR_BACKLOG    more than max_backlog waits; the session is closed
  *   SIO_ERR_NO_MEMORY
  */
@@ -745,6 +757,7 @@ SIO_API void sio_broadcast_disconnect(sio_broadcast b, bool close);
 /*
  * Answers requests outside the server's path.  Call sio_http_respond() once,
  * now or later; `request` is valid until then, even when the client has left.
+ * sio_server_free() ends those that were not answered.
  */
 typedef void sio_http_fn(sio_http_request *request, void *arg);
 
