@@ -1,0 +1,90 @@
+#ifndef INTEROP_PROFILES_H
+#define INTEROP_PROFILES_H
+
+/*
+ * What the parts of the test server know of each other.  A profile is what
+ * one suite of official clients wants to talk to: defaults for the options,
+ * and handlers.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "socketio/socketio.h"
+
+typedef struct options {
+    const char *profile;      /* its name */
+    sio_server_config config; /* of the profile, then of the command line */
+    const char *static_dir;   /* files served below "/", or NULL */
+    uint32_t allow_delay_ms;  /* before a handshake is decided on */
+    bool deny_query;          /* refuse handshakes with `deny` in the query */
+} options;
+
+typedef struct later later;
+typedef void later_fn(void *arg);
+
+typedef struct testserver {
+    const options *options;
+    struct ev_loop *loop;
+    sio_server *server;
+    LIST_HEAD(later_list, later) laters;
+    bool stopping; /* what is put off from now on happens at once */
+    void *state;   /* of the profile */
+} testserver;
+
+typedef struct profile {
+    const char *name;
+    void (*defaults)(options *opts);
+    bool (*setup)(testserver *ts);    /* false: cannot go on */
+    void (*stopped)(testserver *ts);  /* the server is closing; or NULL */
+    void (*teardown)(testserver *ts); /* frees `state`; or NULL */
+} profile;
+
+/* The profile of this name, static, or NULL. */
+const profile *profile_find(const char *name);
+
+/* Fills `opts` from the command line; strings are borrowed from `argv`.  False
+ * when it cannot be understood, which stderr has then been told. */
+bool options_parse(int argc, char **argv, options *opts);
+
+/* Calls `fn` with `arg` after `ms`, or at the server's stop if that comes
+ * first; false when memory is short. */
+bool later_start(testserver *ts, uint32_t ms, later_fn *fn, void *arg);
+
+/* Calls all that was put off. */
+void later_flush(testserver *ts);
+
+/* Copies the decoded value of the parameter `name` in `query` to `out`, cut
+ * off at `cap` - 1 bytes and terminated; false when there is none. */
+bool query_value(const char *query, const char *name, char *out, size_t cap);
+
+/* The arguments from the one at `index` on; as valid as the event's own. */
+sio_args args_from(const sio_event *event, size_t index);
+
+/* A date as JavaScript's toISOString() has it. */
+void iso_now(char out[32]);
+
+void profile_sio5_defaults(options *opts);
+bool profile_sio5_setup(testserver *ts);
+
+void profile_client_defaults(options *opts);
+bool profile_client_setup(testserver *ts);
+
+void profile_bench_defaults(options *opts);
+bool profile_bench_setup(testserver *ts);
+
+void profile_rows_defaults(options *opts);
+bool profile_rows_setup(testserver *ts);
+void profile_rows_stopped(testserver *ts);
+void profile_rows_teardown(testserver *ts);
+
+void profile_eio4_defaults(options *opts);
+bool profile_eio4_setup(testserver *ts);
+
+void profile_eio_client_defaults(options *opts);
+bool profile_eio_client_setup(testserver *ts);
+void profile_eio_client_teardown(testserver *ts);
+
+#endif

@@ -1,0 +1,340 @@
+/*
+ * The server that official clients are tested against:
+ *
+ *   testserver --profile NAME [--port N] [--host A] ...
+ *
+ * It prints "listening on PORT" when it can be reached, writes warnings to
+ * stderr, and ends with 0 on SIGTERM and SIGINT.  /hello answers with text,
+ * /echo with the request as JSON.  The options stand in testserver_options.c,
+ * the profiles in profile_*.c.
+ */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "profiles.h"
+#include "socketio/jansson.h"
+
+#define CLOSED_CHECK_S 0.002
+
+struct later {
+    ev_timer timer;
+    LIST_ENTRY(later) link;
+    testserver *ts;
+    later_fn *fn;
+    void *arg;
+};
+
+/* Calls and frees `one`, which is in no list any more. */
+static void later_fire(later *one)
+{
+    later_fn *fn = one->fn;
+    void *arg = one->arg;
+    ev_timer_stop(one->ts->loop, &one->timer);
+    free(one);
+    fn(arg);
+}
+
+static void later_due(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    later *one = timer->data;
+    LIST_REMOVE(one, link);
+    later_fire(one);
+}
+
+bool later_start(testserver *ts, uint32_t ms, later_fn *fn, void *arg)
+{
+    if (ts->stopping) {
+        fn(arg);
+        return true;
+    }
+    later *one = malloc(sizeof(*one));
+    if (one == NULL) {
+        return false;
+    }
+    one->ts = ts;
+    one->fn = fn;
+    one->arg = arg;
+    ev_timer_init(&one->timer, later_due, (double)ms / 1000.0, 0.0);
+    one->timer.data = one;
+    LIST_INSERT_HEAD(&ts->laters, one, link);
+    ev_timer_start(ts->loop, &one->timer);
+    return true;
+}
+
+void later_flush(testserver *ts)
+{
+    later *one = LIST_FIRST(&ts->laters);
+    LIST_INIT(&ts->laters);
+    while (one != NULL) {
+        later *next = LIST_NEXT(one, link);
+        later_fire(one);
+        one = next;
+    }
+}
+
+void iso_now(char out[32])
+{
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t len = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(out + len, 32 - len, ".%03dZ",
+             (int)(now.tv_nsec / 1000000 % 1000));
+}
+
+static int hex_value(char c)
+{
+    const char *digits = "0123456789abcdef";
+    const char *found = c == '\0' ? NULL : strchr(digits, c | 0x20);
+    return found == NULL ? -1 : (int)(found - digits);
+}
+
+static void decode(const char *in, size_t len, char *out, size_t cap)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < len && used + 1 < cap; i++) {
+        char c = in[i] == '+' ? ' ' : in[i];
+        if (c == '%' && i + 2 < len && hex_value(in[i + 1]) >= 0 &&
+            hex_value(in[i + 2]) >= 0) {
+            c = (char)(hex_value(in[i + 1]) * 16 + hex_value(in[i + 2]));
+            i += 2;
+        }
+        out[used++] = c;
+    }
+    out[used] = '\0';
+}
+
+bool query_value(const char *query, const char *name, char *out, size_t cap)
+{
+    size_t name_len = strlen(name);
+    while (*query != '\0') {
+        size_t len = strcspn(query, "&");
+        size_t key = strcspn(query, "=&");
+        if (key == name_len && memcmp(query, name, key) == 0) {
+            size_t skip = key < len ? key + 1 : key;
+            decode(query + skip, len - skip, out, cap);
+            return true;
+        }
+        query += len;
+        query += *query == '&';
+    }
+    return false;
+}
+
+sio_args args_from(const sio_event *event, size_t index)
+{
+    const sio_args *all = sio_event_args(event);
+    size_t len;
+    const char *at = sio_event_arg(event, index, &len);
+    if (at == NULL) {
+        return (sio_args){0};
+    }
+    sio_args rest = *all;
+    rest.json = at;
+    rest.json_len = (size_t)(all->json + all->json_len - at);
+    return rest;
+}
+
+static void on_log(void *arg, int level, const char *event, const char *text)
+{
+    static const char *const levels[] = {"", "error", "warn", "info", "debug"};
+    (void)arg;
+    fprintf(stderr, "%s %s %s\n", levels[level], event, text);
+}
+
+static void on_connection_error(sio_http_request *request, int code,
+                                const char *message, const char *context,
+                                void *arg)
+{
+    (void)arg;
+    fprintf(stderr, "connection_error %s code=%d %s %s\n",
+            sio_http_path(request), code, message, context);
+}
+
+static void on_hello(sio_http_request *request, void *arg)
+{
+    (void)arg;
+    sio_http_respond(request, 200, "text/plain", "hello", 5);
+}
+
+static void on_echo(sio_http_request *request, void *arg)
+{
+    (void)arg;
+    size_t len;
+    const char *body = sio_http_body(request, &len);
+    json_t *text = json_stringn(body == NULL ? "" : body, len);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:o?}", "method", sio_http_method(request), "path",
+        sio_http_path(request), "query", sio_http_query(request), "body", text);
+    char *out = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    if (out == NULL) {
+        sio_http_respond(request, 500, NULL, NULL, 0);
+        return;
+    }
+    sio_http_respond(request, 200, "application/json", out, strlen(out));
+    free(out);
+}
+
+static void allow_now(void *arg)
+{
+    sio_verdict_allow(arg);
+}
+
+static void on_allow_request(sio_http_request *request, sio_verdict *verdict,
+                             void *arg)
+{
+    testserver *ts = arg;
+    char value[2];
+    if (ts->options->deny_query &&
+        query_value(sio_http_query(request), "deny", value, sizeof(value))) {
+        sio_verdict_refuse(verdict, NULL);
+    } else if (ts->options->allow_delay_ms == 0 ||
+               !later_start(ts, ts->options->allow_delay_ms, allow_now,
+                            verdict)) {
+        sio_verdict_allow(verdict);
+    }
+}
+
+static const profile profiles[] = {
+    {.name = "sio5",
+     .defaults = profile_sio5_defaults,
+     .setup = profile_sio5_setup},
+    {.name = "sio-client",
+     .defaults = profile_client_defaults,
+     .setup = profile_client_setup},
+    {.name = "bench",
+     .defaults = profile_bench_defaults,
+     .setup = profile_bench_setup},
+    {.name = "rows",
+     .defaults = profile_rows_defaults,
+     .setup = profile_rows_setup,
+     .stopped = profile_rows_stopped,
+     .teardown = profile_rows_teardown},
+    {.name = "eio4",
+     .defaults = profile_eio4_defaults,
+     .setup = profile_eio4_setup},
+    {.name = "eio-client",
+     .defaults = profile_eio_client_defaults,
+     .setup = profile_eio_client_setup,
+     .teardown = profile_eio_client_teardown},
+};
+
+const profile *profile_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++) {
+        if (strcmp(profiles[i].name, name) == 0) {
+            return &profiles[i];
+        }
+    }
+    return NULL;
+}
+
+static void check_closed(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)events;
+    testserver *ts = timer->data;
+    if (sio_server_closed(ts->server)) {
+        ev_break(loop, EVBREAK_ALL);
+    }
+}
+
+/* Ends the server in an orderly way; the loop ends when it has closed. */
+static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    (void)events;
+    ev_timer *closed = signal->data;
+    testserver *ts = closed->data;
+    if (ts->stopping) {
+        return;
+    }
+    ts->stopping = true;
+    later_flush(ts);
+    sio_server_stop(ts->server);
+    const profile *own = profile_find(ts->options->profile);
+    if (own->stopped != NULL) {
+        own->stopped(ts);
+    }
+    ev_timer_again(loop, closed);
+}
+
+static bool set_up(testserver *ts, const profile *own)
+{
+    const char *dir = ts->options->static_dir;
+    if (sio_server_on_http(ts->server, "/hello", on_hello, NULL) != SIO_OK ||
+        sio_server_on_http(ts->server, "/echo", on_echo, NULL) != SIO_OK ||
+        (dir != NULL &&
+         sio_server_serve_files(ts->server, "/", dir) != SIO_OK)) {
+        return false;
+    }
+    return own->setup(ts) && sio_server_listen(ts->server) == SIO_OK;
+}
+
+static void serve(testserver *ts)
+{
+    ev_timer closed;
+    ev_signal term, interrupt;
+    ev_timer_init(&closed, check_closed, CLOSED_CHECK_S, CLOSED_CHECK_S);
+    ev_signal_init(&term, on_signal, SIGTERM);
+    ev_signal_init(&interrupt, on_signal, SIGINT);
+    closed.data = ts;
+    term.data = &closed;
+    interrupt.data = &closed;
+    ev_signal_start(ts->loop, &term);
+    ev_signal_start(ts->loop, &interrupt);
+
+    printf("listening on %u\n", (unsigned)sio_server_port(ts->server));
+    fflush(stdout);
+    ev_run(ts->loop, 0);
+
+    ev_timer_stop(ts->loop, &closed);
+    ev_signal_stop(ts->loop, &term);
+    ev_signal_stop(ts->loop, &interrupt);
+}
+
+static int run(const options *opts, const profile *own)
+{
+    testserver ts = {.options = opts, .loop = ev_loop_new(EVFLAG_AUTO)};
+    sio_server_config config = opts->config;
+    int status = 1;
+
+    LIST_INIT(&ts.laters);
+    config.loop = ts.loop;
+    config.on_log = on_log;
+    config.on_connection_error = on_connection_error;
+    config.arg = &ts;
+    if (opts->deny_query || opts->allow_delay_ms != 0) {
+        config.on_allow_request = on_allow_request;
+    }
+    ts.server = ts.loop == NULL ? NULL : sio_server_new(&config);
+    if (ts.server != NULL && set_up(&ts, own)) {
+        serve(&ts);
+        status = 0;
+    }
+    later_flush(&ts);
+    sio_server_free(ts.server);
+    if (own->teardown != NULL) {
+        own->teardown(&ts);
+    }
+    if (ts.loop != NULL) {
+        ev_loop_destroy(ts.loop);
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    options opts;
+    if (!options_parse(argc, argv, &opts)) {
+        return 2;
+    }
+    const profile *own = profile_find(opts.profile);
+    return run(&opts, own);
+}

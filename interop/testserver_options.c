@@ -1,0 +1,170 @@
+#include <errno.h>
+#include <getopt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiles.h"
+
+typedef enum kind {
+    KIND_TEXT,  /* const char * */
+    KIND_U32,   /* uint32_t */
+    KIND_PORT,  /* uint16_t */
+    KIND_NAMES, /* unsigned, a set of transports */
+    KIND_ON,    /* bool, true when given */
+    KIND_OFF    /* bool, false when given */
+} kind;
+
+typedef struct row {
+    const char *name;
+    kind kind;
+    size_t at; /* where the value stands in `options` */
+} row;
+
+#define AT(member) offsetof(options, member)
+
+// clang-format off
+static const row rows[] = {
+    {"profile", KIND_TEXT, AT(profile)},
+    {"port", KIND_PORT, AT(config.port)},
+    {"host", KIND_TEXT, AT(config.host)},
+    {"ping-interval", KIND_U32, AT(config.ping_interval_ms)},
+    {"ping-timeout", KIND_U32, AT(config.ping_timeout_ms)},
+    {"connect-timeout", KIND_U32, AT(config.connect_timeout_ms)},
+    {"upgrade-timeout", KIND_U32, AT(config.upgrade_timeout_ms)},
+    {"max-payload", KIND_U32, AT(config.max_payload)},
+    {"path", KIND_TEXT, AT(config.path)},
+    {"transports", KIND_NAMES, AT(config.transports)},
+    {"no-upgrades", KIND_OFF, AT(config.allow_upgrades)},
+    {"no-trailing-slash", KIND_OFF, AT(config.add_trailing_slash)},
+    {"no-serve-client", KIND_OFF, AT(config.serve_client)},
+    {"client-dir", KIND_TEXT, AT(config.client_dir)},
+    {"cors-origin", KIND_TEXT, AT(config.cors_origin)},
+    {"initial-packet", KIND_TEXT, AT(config.initial_packet)},
+    {"static", KIND_TEXT, AT(static_dir)},
+    {"header-timeout", KIND_U32, AT(config.header_timeout_ms)},
+    {"body-timeout", KIND_U32, AT(config.body_timeout_ms)},
+    {"keep-alive", KIND_U32, AT(config.keep_alive_ms)},
+    {"close-timeout", KIND_U32, AT(config.close_timeout_ms)},
+    {"max-backlog", KIND_U32, AT(config.max_backlog)},
+    {"max-header-bytes", KIND_U32, AT(config.max_header_bytes)},
+    {"max-headers", KIND_U32, AT(config.max_headers)},
+    {"allow-delay", KIND_U32, AT(allow_delay_ms)},
+    {"deny-query", KIND_ON, AT(deny_query)},
+    {"destroy-upgrade-timeout", KIND_U32,
+     AT(config.destroy_upgrade_timeout_ms)},
+    {"no-destroy-upgrade", KIND_OFF, AT(config.destroy_upgrade)},
+};
+// clang-format on
+
+enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]), ROW_PROFILE = 0 };
+
+static bool read_number(const char *text, unsigned long max, unsigned long *out)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 ||
+        value > max) {
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+static bool read_transports(const char *list, unsigned *out)
+{
+    unsigned set = 0;
+    while (*list != '\0') {
+        size_t len = strcspn(list, ",");
+        if (len == 7 && memcmp(list, "polling", len) == 0) {
+            set |= SIO_TRANSPORT_POLLING;
+        } else if (len == 9 && memcmp(list, "websocket", len) == 0) {
+            set |= SIO_TRANSPORT_WEBSOCKET;
+        } else {
+            return false;
+        }
+        list += len;
+        list += *list == ',';
+    }
+    *out = set;
+    return set != 0;
+}
+
+/* `value` is NULL for the kinds that have none. */
+static bool set_value(options *opts, const row *one, const char *value)
+{
+    void *at = (char *)opts + one->at;
+    unsigned long number = 0;
+
+    switch (one->kind) {
+    case KIND_TEXT:
+        *(const char **)at = value;
+        return true;
+    case KIND_U32:
+        if (!read_number(value, UINT32_MAX, &number)) {
+            return false;
+        }
+        *(uint32_t *)at = (uint32_t)number;
+        return true;
+    case KIND_PORT:
+        if (!read_number(value, UINT16_MAX, &number)) {
+            return false;
+        }
+        *(uint16_t *)at = (uint16_t)number;
+        return true;
+    case KIND_NAMES:
+        return read_transports(value, (unsigned *)at);
+    case KIND_ON:
+    case KIND_OFF:
+        *(bool *)at = one->kind == KIND_ON;
+        return true;
+    }
+    return false;
+}
+
+/* Goes over the command line once and takes from it the profile's name, or
+ * everything. */
+static bool walk(int argc, char **argv, options *opts, bool profile_only)
+{
+    struct option table[ROW_COUNT + 1] = {0};
+    for (int i = 0; i < ROW_COUNT; i++) {
+        bool bare = rows[i].kind == KIND_ON || rows[i].kind == KIND_OFF;
+        table[i].name = rows[i].name;
+        table[i].has_arg = bare ? no_argument : required_argument;
+        table[i].val = i;
+    }
+    optind = 0; /* starts getopt anew */
+    int got;
+    while ((got = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        if (got == '?') {
+            return false;
+        }
+        if (profile_only && got != ROW_PROFILE) {
+            continue;
+        }
+        if (!set_value(opts, &rows[got], optarg)) {
+            fprintf(stderr, "--%s: bad value %s\n", rows[got].name, optarg);
+            return false;
+        }
+    }
+    return optind == argc;
+}
+
+bool options_parse(int argc, char **argv, options *opts)
+{
+    *opts = (options){.config = sio_server_config_default()};
+    opts->config.port = 0;
+    if (!walk(argc, argv, opts, true)) {
+        return false;
+    }
+    const profile *found =
+        opts->profile == NULL ? NULL : profile_find(opts->profile);
+    if (found == NULL) {
+        fprintf(stderr, "--profile is missing or unknown\n");
+        return false;
+    }
+    found->defaults(opts);
+    return walk(argc, argv, opts, false);
+}
