@@ -53,7 +53,18 @@ void eio_engine_deinit(eio_engine *engine)
     free_fixed(engine);
 }
 
-sio_error eio_engine_close_all(eio_engine *engine, eio_close_mode mode)
+/* Needs no memory, but the first of each walk has to be searched for. */
+static void close_one_by_one(eio_engine *engine)
+{
+    sio_map_node *node;
+    sio_map_walk walk = sio_map_walk_start(&engine->sessions);
+    while ((node = sio_map_walk_next(&walk)) != NULL) {
+        eio_session_close(SIO_OWNER(node, eio_session, node), EIO_CLOSE_NOW);
+        walk = sio_map_walk_start(&engine->sessions);
+    }
+}
+
+void eio_engine_close_all(eio_engine *engine, eio_close_mode mode)
 {
     /* Closing one may close others, so they are taken down first; their memory
      * stays until the turn ends. */
@@ -62,7 +73,8 @@ sio_error eio_engine_close_all(eio_engine *engine, eio_close_mode mode)
     sio_map_walk walk = sio_map_walk_start(&engine->sessions);
     sio_map_node *node;
     if (all == NULL) {
-        return SIO_ERR_NO_MEMORY;
+        close_one_by_one(engine);
+        return;
     }
     while ((node = sio_map_walk_next(&walk)) != NULL) {
         all[count++] = SIO_OWNER(node, eio_session, node);
@@ -71,7 +83,9 @@ sio_error eio_engine_close_all(eio_engine *engine, eio_close_mode mode)
         eio_session_shut(all[i], mode);
     }
     free(all);
-    return SIO_OK;
+    if (mode == EIO_CLOSE_NOW) {
+        close_one_by_one(engine); /* what was opened by who was told */
+    }
 }
 
 const char *eio_reason_text(eio_reason reason)

@@ -64,10 +64,9 @@ void eio_engine_deinit(eio_engine *engine);
 /*
  * Closes every session, dropping what is queued.  NOW reports each as closed
  * before this returns.  LINGER does so too, but for those whose peer can only
- * be told when it asks: these wait for that, or for the close timeout.  Fails
- * with NO_MEMORY, having closed only some.
+ * be told when it asks: these wait for that, or for the close timeout.
  */
-sio_error eio_engine_close_all(eio_engine *engine, eio_close_mode mode);
+void eio_engine_close_all(eio_engine *engine, eio_close_mode mode);
 
 static inline uint64_t eio_now(const eio_engine *engine)
 {

@@ -42,7 +42,8 @@ static eio_refusal check_known(const eio_session *s, const eio_knock *knock,
     bool same = sio_bytes_eq(
         knock->transport,
         (sio_bytes){(const uint8_t *)carried_by, strlen(carried_by)});
-    if (knock->upgrade ? bit != SIO_TRANSPORT_WEBSOCKET : !same) {
+    if (knock->upgrade ? bit != SIO_TRANSPORT_WEBSOCKET
+                       : !same || bit != SIO_TRANSPORT_POLLING) {
         *context = "TRANSPORT_MISMATCH";
         return EIO_REFUSAL_REQUEST;
     }
@@ -161,13 +162,14 @@ static void forget(eio_session *s)
 sio_error eio_session_open(eio_engine *engine, eio_transport *tp,
                            eio_request *request)
 {
-    eio_session *s = eio_session_new(engine, request);
-    if (s == NULL) {
+    eio_session *s;
+    sio_error err = eio_session_new(engine, request, &s);
+    if (err != SIO_OK) {
         eio_request_unref(request);
-        return SIO_ERR_NO_MEMORY;
+        return err;
     }
     eio_session_carry(s, tp);
-    sio_error err = send_open(s);
+    err = send_open(s);
     if (err == SIO_OK) {
         err = send_initial(s);
     }

@@ -75,13 +75,29 @@ sio_frame *eio_message_new(sio_frame_pool *pool, size_t len)
 
 /* ------------------------------------------------------------- sending -- */
 
+/* Whoever sends may be in the middle of a walk over many sessions, so this one
+ * is closed by its timer, which is due before the turn ends. */
+static void doom(eio_session *s, sio_error why)
+{
+    s->doom = why;
+    sio_wheel_arm(s->engine->wheel, &s->timer, eio_now(s->engine));
+    sio_log_write(s->engine->log, SIO_LOG_WARN, "send_failed",
+                  "sid %s, address %s: %s; %zu bytes wait, the limit is %zu",
+                  s->sid, (const char *)s->request->address.base,
+                  sio_error_text(why), eio_session_backlog(s),
+                  s->engine->config->max_backlog);
+}
+
 void eio_session_flush(eio_session *s)
 {
     eio_transport *tp = s->transport;
     const sio_frameq_entry *first;
     while (tp != NULL && tp->writable &&
            (first = sio_frameq_first(&s->outbox)) != NULL) {
-        if (tp->ops->send(tp, first->frame, (eio_form)first->flags) != SIO_OK) {
+        sio_error err =
+            tp->ops->send(tp, first->frame, (eio_form)first->flags);
+        if (err != SIO_OK) {
+            doom(s, err);
             return;
         }
         sio_frameq_pop(&s->outbox, s->engine->chunks);
@@ -96,19 +112,6 @@ sio_error eio_session_queue(eio_session *s, sio_frame *frame, eio_form form)
         return tp->ops->send(tp, frame, form);
     }
     return sio_frameq_push(&s->outbox, s->engine->chunks, frame, form);
-}
-
-/* Whoever sends may be in the middle of a walk over many sessions, so this one
- * is closed by its timer, which is due before the turn ends. */
-static void doom(eio_session *s, sio_error why)
-{
-    s->doom = why;
-    sio_wheel_arm(s->engine->wheel, &s->timer, eio_now(s->engine));
-    sio_log_write(s->engine->log, SIO_LOG_WARN, "send_failed",
-                  "sid %s, address %s: %s; %zu bytes wait, the limit is %zu",
-                  s->sid, (const char *)s->request->address.base,
-                  sio_error_text(why), eio_session_backlog(s),
-                  s->engine->config->max_backlog);
 }
 
 static void close_doomed(eio_session *s)
@@ -382,7 +385,7 @@ static void on_timer(sio_timer *timer)
     }
     if (s->state == EIO_STATE_CLOSING) {
         eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_FORCED_CLOSE,
-                           SIO_ERR_TIMEOUT);
+                           s->blame != SIO_OK ? s->blame : SIO_ERR_TIMEOUT);
         return;
     }
     switch (eio_heartbeat_tick(&s->heartbeat, eio_now(s->engine))) {
@@ -401,11 +404,12 @@ static void on_timer(sio_timer *timer)
     }
 }
 
-eio_session *eio_session_new(eio_engine *engine, eio_request *request)
+sio_error eio_session_new(eio_engine *engine, eio_request *request,
+                          eio_session **out)
 {
     eio_session *s = calloc(1, sizeof(*s));
     if (s == NULL) {
-        return NULL;
+        return SIO_ERR_NO_MEMORY;
     }
     s->mortal.destroy = destroy;
     s->engine = engine;
@@ -415,11 +419,15 @@ eio_session *eio_session_new(eio_engine *engine, eio_request *request)
     s->heartbeat.interval = engine->config->ping_interval;
     s->heartbeat.timeout = engine->config->ping_timeout;
     eio_heartbeat_start(&s->heartbeat, eio_now(engine));
-    if (sio_token_make(engine->random, s->sid) != SIO_OK ||
-        sio_map_insert(&engine->sessions, &s->node) != SIO_OK) {
+    sio_error err = sio_token_make(engine->random, s->sid);
+    if (err == SIO_OK) {
+        err = sio_map_insert(&engine->sessions, &s->node);
+    }
+    if (err != SIO_OK) {
         free(s);
-        return NULL;
+        return err;
     }
     rearm(s);
-    return s;
+    *out = s;
+    return SIO_OK;
 }

@@ -37,9 +37,10 @@ struct eio_session {
     char sid[EIO_SID_LEN + 1];
 };
 
-/* Makes a session, unheard of, that owns `request`, or leaves that alone and
- * returns NULL. */
-eio_session *eio_session_new(eio_engine *engine, eio_request *request);
+/* Makes a session, unheard of, that owns `request`; or fails with NO_MEMORY or
+ * RANDOM, leaving that alone. */
+sio_error eio_session_new(eio_engine *engine, eio_request *request,
+                          eio_session **out);
 
 /* Makes the move that `event` stands for; false where it is not allowed. */
 bool eio_session_move(eio_session *s, eio_event event);

@@ -98,7 +98,7 @@ static void take_over(eio_upgrade *up)
     (void)eio_session_move(s, EIO_EVENT_PROBED);
     (void)eio_session_move(s, EIO_EVENT_UPGRADED);
     s->upgraded = true;
-    if (old->unsent != 0) {
+    if (old->unsent != 0 && old->ops->release != NULL) {
         old->ops->release(old); /* it has taken packets with it */
     }
     eio_transport_orphan(old);

@@ -42,7 +42,7 @@ static void on_room(sio_socket *socket, sio_event *event, void *arg)
     if (sio_event_unpack(event, "s", &room) != SIO_OK) {
         return;
     }
-    sio_args rest = args_from(event, 1);
+    sio_args rest = sio_event_args_from(event, 1);
     sio_broadcast to = sio_namespace_to(sio_socket_namespace(socket), room);
     sio_broadcast_emit_args(to, "room", &rest);
 }

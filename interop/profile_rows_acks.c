@@ -35,7 +35,7 @@ static void on_ack_later(sio_socket *socket, sio_event *event, void *arg)
     if (sio_event_unpack(event, "i", &ms) != SIO_OK) {
         return;
     }
-    sio_args rest = args_from(event, 1);
+    sio_args rest = sio_event_args_from(event, 1);
     put_off *p = malloc(sizeof(*p) + rest.json_len);
     if (p == NULL) {
         return;
@@ -118,7 +118,7 @@ static void on_call(sio_socket *socket, sio_event *event, void *arg)
     }
     const char *name = json_string_value(json_object_get(opts, "event"));
     json_int_t ms = json_integer_value(json_object_get(opts, "timeout"));
-    sio_args rest = args_from(event, 1);
+    sio_args rest = sio_event_args_from(event, 1);
     *c = (call){arg, sio_event_take_ack(event)};
     sio_error err =
         sio_socket_emit_ack_args(socket, name == NULL ? "call" : name,

@@ -46,7 +46,7 @@ static void on_emit(sio_socket *socket, sio_event *event, void *arg)
     if (opts == NULL) {
         return;
     }
-    sio_args rest = args_from(event, 1);
+    sio_args rest = sio_event_args_from(event, 1);
     unsigned flags = bool_member(opts, "volatile") ? SIO_EMIT_VOLATILE : 0;
     rows_ack_error(
         event, sio_socket_emit_args(socket, text_member(opts, "event", "event"),

@@ -130,7 +130,7 @@ static void on_to(sio_socket *socket, sio_event *event, void *arg)
     }
     target t;
     target_init(&t, socket, opts);
-    sio_args rest = args_from(event, 1);
+    sio_args rest = sio_event_args_from(event, 1);
     rows_ack_error(event,
                    sio_broadcast_emit_args(t.broadcast, event_of(opts), &rest));
 }

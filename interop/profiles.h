@@ -60,9 +60,6 @@ void later_flush(testserver *ts);
  * off at `cap` - 1 bytes and terminated; false when there is none. */
 bool query_value(const char *query, const char *name, char *out, size_t cap);
 
-/* The arguments from the one at `index` on; as valid as the event's own. */
-sio_args args_from(const sio_event *event, size_t index);
-
 /* A date as JavaScript's toISOString() has it. */
 void iso_now(char out[32]);
 

@@ -18,8 +18,6 @@
 #include "profiles.h"
 #include "socketio/jansson.h"
 
-#define CLOSED_CHECK_S 0.002
-
 struct later {
     ev_timer timer;
     LIST_ENTRY(later) link;
@@ -128,20 +126,6 @@ bool query_value(const char *query, const char *name, char *out, size_t cap)
     return false;
 }
 
-sio_args args_from(const sio_event *event, size_t index)
-{
-    const sio_args *all = sio_event_args(event);
-    size_t len;
-    const char *at = sio_event_arg(event, index, &len);
-    if (at == NULL) {
-        return (sio_args){0};
-    }
-    sio_args rest = *all;
-    rest.json = at;
-    rest.json_len = (size_t)(all->json + all->json_len - at);
-    return rest;
-}
-
 static void on_log(void *arg, int level, const char *event, const char *text)
 {
     static const char *const levels[] = {"", "error", "warn", "info", "debug"};
@@ -237,21 +221,19 @@ const profile *profile_find(const char *name)
     return NULL;
 }
 
-static void check_closed(struct ev_loop *loop, ev_timer *timer, int events)
+static void on_closed(sio_server *server, void *arg)
 {
-    (void)events;
-    testserver *ts = timer->data;
-    if (sio_server_closed(ts->server)) {
-        ev_break(loop, EVBREAK_ALL);
-    }
+    (void)server;
+    testserver *ts = arg;
+    ev_break(ts->loop, EVBREAK_ALL);
 }
 
 /* Ends the server in an orderly way; the loop ends when it has closed. */
 static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
 {
     (void)events;
-    ev_timer *closed = signal->data;
-    testserver *ts = closed->data;
+    (void)loop;
+    testserver *ts = signal->data;
     if (ts->stopping) {
         return;
     }
@@ -262,7 +244,6 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
     if (own->stopped != NULL) {
         own->stopped(ts);
     }
-    ev_timer_again(loop, closed);
 }
 
 static bool set_up(testserver *ts, const profile *own)
@@ -279,14 +260,11 @@ static bool set_up(testserver *ts, const profile *own)
 
 static void serve(testserver *ts)
 {
-    ev_timer closed;
     ev_signal term, interrupt;
-    ev_timer_init(&closed, check_closed, CLOSED_CHECK_S, CLOSED_CHECK_S);
     ev_signal_init(&term, on_signal, SIGTERM);
     ev_signal_init(&interrupt, on_signal, SIGINT);
-    closed.data = ts;
-    term.data = &closed;
-    interrupt.data = &closed;
+    term.data = ts;
+    interrupt.data = ts;
     ev_signal_start(ts->loop, &term);
     ev_signal_start(ts->loop, &interrupt);
 
@@ -294,7 +272,6 @@ static void serve(testserver *ts)
     fflush(stdout);
     ev_run(ts->loop, 0);
 
-    ev_timer_stop(ts->loop, &closed);
     ev_signal_stop(ts->loop, &term);
     ev_signal_stop(ts->loop, &interrupt);
 }
@@ -309,6 +286,7 @@ static int run(const options *opts, const profile *own)
     config.loop = ts.loop;
     config.on_log = on_log;
     config.on_connection_error = on_connection_error;
+    config.on_closed = on_closed;
     config.arg = &ts;
     if (opts->deny_query || opts->allow_delay_ms != 0) {
         config.on_allow_request = on_allow_request;

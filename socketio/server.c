@@ -102,9 +102,7 @@ static void close_server(sio_server *server)
     ev_signal_stop(server->loop.ev, &server->terminate);
     tp_listener_close(&server->listener);
     sio_core_close(&server->core);
-    if (eio_engine_close_all(&server->engine, EIO_CLOSE_LINGER) != SIO_OK) {
-        tp_front_abort(&server->front);
-    }
+    eio_engine_close_all(&server->engine, EIO_CLOSE_LINGER);
     tp_front_close(&server->front);
     sio_wheel_arm(&server->loop.wheel, &server->grace,
                   server->loop.now + GRACE_MS);
@@ -281,7 +279,7 @@ void sio_server_free(sio_server *server)
     }
     close_server(server);
     tp_front_abort(&server->front);
-    (void)eio_engine_close_all(&server->engine, EIO_CLOSE_NOW);
+    eio_engine_close_all(&server->engine, EIO_CLOSE_NOW);
     sio_wheel_cancel(&server->loop.wheel, &server->grace);
     sio_link_drop(&server->closing.link);
     sio_reap_now(&server->loop.doomed);
