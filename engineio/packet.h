@@ -38,6 +38,13 @@ typedef struct eio_packet {
  */
 sio_error eio_packet_decode_text(sio_bytes in, eio_packet *out);
 
+/*
+ * The same for a carrier whose bytes may be changed: base64 is decoded where it
+ * lies, so that `form` is TEXT or BINARY.  Fails with BASE64, too.
+ */
+sio_error eio_packet_decode_in_place(uint8_t *text, size_t len,
+                                     eio_packet *out);
+
 /* Walks over the packets of a long-polling body (protocol 4). */
 typedef struct eio_payload {
     sio_bytes rest;

@@ -1,7 +1,6 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "base/utf8.h"
 #include "socketio/core.h"
 
 /* Flags of a sio_broadcast. */
@@ -167,8 +166,9 @@ typedef struct emission {
 static void emit_to(sio_socket *socket, void *arg)
 {
     const emission *e = arg;
+    const eio_session *session = socket->client->session;
     if ((e->flags & VOLATILE) != 0 &&
-        !eio_session_idle(socket->client->session)) {
+        (session == NULL || !eio_session_idle(session))) {
         eio_count(socket->nsp->core->engine, SIO_COUNTER_VOLATILE_DROPPED);
         return;
     }
@@ -209,13 +209,9 @@ sio_error sio_broadcast_emit(sio_broadcast b, const char *event,
 sio_error sio_broadcast_emit_json(sio_broadcast b, const char *event,
                                   const char *json, size_t len)
 {
-    sio_bytes text = {(const uint8_t *)json, len};
-    unsigned count;
-    if (sio_json_list_check(text, SIO_JSON_DEPTH_MAX, &count) != SIO_OK ||
-        !sio_utf8_valid(text)) {
-        return SIO_ERR_ARGUMENT;
-    }
-    return sio_broadcast_emit_args(b, event, &(sio_args){json, len, NULL, 0});
+    sio_args args;
+    sio_error err = sio_args_of_json(json, len, &args);
+    return err == SIO_OK ? sio_broadcast_emit_args(b, event, &args) : err;
 }
 
 /* -------------------------------------------------------------- surveys -- */
@@ -390,6 +386,9 @@ static void disperse(crowd *c)
 
 sio_error sio_broadcast_join(sio_broadcast b, const char *room)
 {
+    if ((b.flags & OVERFLOW) != 0) {
+        return SIO_ERR_ARGUMENT;
+    }
     crowd c = gather_all(&b);
     sio_error err = c.failed ? SIO_ERR_NO_MEMORY : SIO_OK;
     for (size_t i = 0; i < c.count; i++) {

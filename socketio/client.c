@@ -24,23 +24,44 @@ sio_error sio_client_send(sio_client *client, sio_frame *frame)
     return eio_session_send(client->session, frame, EIO_FORM_TEXT);
 }
 
+/* Ends a socket and takes it out of its client's list.  A handler that closes
+ * the session may have done the latter meanwhile. */
+static void expel(sio_socket *socket, sio_disconnect_reason reason,
+                  sio_error why)
+{
+    (void)sio_socket_ref(socket);
+    sio_socket_end(socket, reason, why);
+    sio_socket_unlist(socket);
+    sio_socket_unref(socket);
+}
+
+static void expel_all(sio_client *client, sio_disconnect_reason reason,
+                      sio_error why)
+{
+    while (!sio_list_empty(&client->sockets)) {
+        expel(SIO_OWNER(client->sockets.next, sio_socket, in_client), reason,
+              why);
+    }
+}
+
 static void blame(sio_client *client, sio_error why)
 {
-    eio_session *session = client->session;
-    if (session == NULL) {
-        return;
-    }
-    eio_session_blame(session, why);
     if (client->session == NULL) {
         return;
     }
-    /* The transport cannot tell the peer yet; for the sockets it is over. */
-    while (client->session != NULL && !sio_list_empty(&client->sockets)) {
-        sio_socket *socket =
-            SIO_OWNER(client->sockets.next, sio_socket, in_client);
-        sio_socket_end(socket, SIO_DISCONNECT_FORCED_SERVER_CLOSE, why);
-        sio_socket_unlist(socket);
+    eio_session_blame(client->session, why);
+    /* Where the transport cannot tell the peer yet, it is over for the sockets
+     * all the same. */
+    expel_all(client, SIO_DISCONNECT_FORCED_SERVER_CLOSE, why);
+}
+
+void sio_client_close(sio_client *client)
+{
+    if (client->session != NULL) {
+        eio_session_close(client->session, EIO_CLOSE_LINGER);
     }
+    /* The same as there. */
+    expel_all(client, SIO_DISCONNECT_FORCED_SERVER_CLOSE, SIO_OK);
 }
 
 /* ---------------------------------------------------------- namespaces -- */
@@ -115,9 +136,7 @@ static void deliver(sio_client *client, sio_socket *socket,
         sio_ack_arrive(socket, packet, binaries);
         break;
     case SIO_PACKET_DISCONNECT:
-        sio_socket_end(socket, SIO_DISCONNECT_CLIENT_NAMESPACE_DISCONNECT,
-                       SIO_OK);
-        sio_socket_unlist(socket);
+        expel(socket, SIO_DISCONNECT_CLIENT_NAMESPACE_DISCONNECT, SIO_OK);
         break;
     case SIO_PACKET_CONNECT:
     case SIO_PACKET_CONNECT_ERROR:
@@ -252,7 +271,7 @@ static void on_timer(sio_timer *timer)
                   eio_session_sid(client->session),
                   client->core->connect_timeout);
     eio_count(engine, SIO_COUNTER_CONNECT_TIMEOUTS);
-    eio_session_close(client->session, EIO_CLOSE_LINGER);
+    sio_client_close(client);
 }
 
 static void destroy(sio_mortal *mortal)
@@ -350,12 +369,7 @@ static void on_closed(void *user, eio_session *session, eio_reason reason,
     }
     client->session = NULL;
     sio_wheel_cancel(client->core->engine->wheel, &client->timer);
-    while (!sio_list_empty(&client->sockets)) {
-        sio_socket *socket =
-            SIO_OWNER(client->sockets.next, sio_socket, in_client);
-        sio_socket_end(socket, reason_of(reason), why);
-        sio_socket_unlist(socket);
-    }
+    expel_all(client, reason_of(reason), why);
     sio_reap_later(client->core->engine->doomed, &client->mortal);
 }
 

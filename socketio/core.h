@@ -62,6 +62,7 @@ typedef struct sio_room {
     sio_map_node node; /* in sio_namespace.rooms */
     sio_link seats;    /* of sio_seat.in_room, in order of joining */
     size_t count;
+    unsigned held; /* by those who tell of it; then it may be empty */
     size_t name_len;
     char name[]; /* NUL-terminated */
 } sio_room;
@@ -113,6 +114,8 @@ void sio_core_deinit(sio_core *core);
 void sio_core_close(sio_core *core);
 
 sio_error sio_hooks_add(sio_hooks *hooks, void (*fn)(void), void *arg);
+
+/* Calls them as long as the socket is connected. */
 void sio_hooks_run_sockets(const sio_hooks *hooks, sio_socket *socket);
 
 /* ------------------------------------------------------------- clients -- */
@@ -138,6 +141,10 @@ struct sio_client {
 };
 
 extern const eio_session_events sio_client_events;
+
+/* Closes the session once what is queued has left.  It is over for the sockets
+ * before this returns, also for those about which middlewares decide. */
+void sio_client_close(sio_client *client);
 
 /* Sends a packet without attachments. */
 sio_error sio_client_send(sio_client *client, sio_frame *frame);
@@ -232,6 +239,10 @@ sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket);
 
 /* Whether the application may emit `event`. */
 sio_error sio_event_check(const char *event);
+
+/* Makes `out` of the inner text of an array, borrowed.  Fails with ARGUMENT
+ * where it is malformed. */
+sio_error sio_args_of_json(const char *json, size_t len, sio_args *out);
 
 /* Packs varargs to the inner text of an array, which the caller frees. */
 sio_error sio_pack(const char *format, va_list list, sio_args *out);

@@ -123,6 +123,19 @@ sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket)
 
 /* --------------------------------------------------------------- emitting -- */
 
+sio_error sio_args_of_json(const char *json, size_t len, sio_args *out)
+{
+    sio_bytes text = {(const uint8_t *)json, len};
+    unsigned count;
+    *out = (sio_args){.json = json, .json_len = len};
+    if (!sio_utf8_valid(text)) {
+        return SIO_ERR_ARGUMENT;
+    }
+    return sio_json_list_check(text, SIO_JSON_DEPTH_MAX, &count) == SIO_OK
+               ? SIO_OK
+               : SIO_ERR_ARGUMENT;
+}
+
 static bool can_emit(const sio_socket *socket)
 {
     return socket->state == SIO_SOCKET_CONNECTED ||
@@ -195,14 +208,9 @@ sio_error sio_socket_emit_volatile(sio_socket *socket, const char *event,
 sio_error sio_socket_emit_json(sio_socket *socket, const char *event,
                                const char *json, size_t len)
 {
-    sio_bytes text = {(const uint8_t *)json, len};
-    unsigned count;
-    if (sio_json_list_check(text, SIO_JSON_DEPTH_MAX, &count) != SIO_OK ||
-        !sio_utf8_valid(text)) {
-        return SIO_ERR_ARGUMENT;
-    }
-    return sio_socket_emit_args(socket, event,
-                                &(sio_args){json, len, NULL, 0}, 0);
+    sio_args args;
+    sio_error err = sio_args_of_json(json, len, &args);
+    return err == SIO_OK ? sio_socket_emit_args(socket, event, &args, 0) : err;
 }
 
 sio_error sio_socket_emit_binary(sio_socket *socket, const char *event,

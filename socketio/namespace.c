@@ -170,7 +170,8 @@ sio_error sio_hooks_add(sio_hooks *hooks, void (*fn)(void), void *arg)
 
 void sio_hooks_run_sockets(const sio_hooks *hooks, sio_socket *socket)
 {
-    for (size_t i = 0; i < hooks->count; i++) {
+    for (size_t i = 0;
+         i < hooks->count && socket->state == SIO_SOCKET_CONNECTED; i++) {
         ((sio_socket_fn *)hooks->items[i].fn)(socket, hooks->items[i].arg);
     }
 }
@@ -322,10 +323,10 @@ sio_socket *sio_namespace_socket(const sio_namespace *nsp, const char *id)
 
 size_t sio_namespace_room_count(const sio_namespace *nsp, const char *room)
 {
+    /* Others may be in the room of a socket's own id. */
     const sio_room *found = sio_room_find(nsp, sio_text(room));
-    return found != NULL                              ? found->count
-           : sio_namespace_socket(nsp, room) != NULL ? 1
-                                                      : 0;
+    return (found == NULL ? 0 : found->count) +
+           (sio_namespace_socket(nsp, room) == NULL ? 0 : 1);
 }
 
 /* Visits a list taken beforehand, so that `fn` may do anything.  Takes
@@ -374,7 +375,8 @@ void sio_namespace_each_in(sio_namespace *nsp, const char *name,
             sio_seat *seat = SIO_OWNER(at, sio_seat, in_room);
             list[count++] = sio_socket_ref(seat->socket);
         }
-    } else if (own != NULL) {
+    }
+    if (own != NULL) {
         list[count++] = sio_socket_ref(own);
     }
     visit_all(list, count, fn, arg);

@@ -92,10 +92,14 @@ static void unseat(sio_seat *old)
     room->count--;
     socket->room_count--;
     if (nsp->room.count != 0) {
+        (void)sio_socket_ref(socket);
+        room->held++;
         sio_room_report(nsp, SIO_ROOM_LEFT, room->name, socket->id);
+        room->held--;
+        sio_socket_unref(socket);
     }
     /* Somebody may have joined meanwhile. */
-    if (room->count == 0) {
+    if (room->count == 0 && room->held == 0) {
         free_room(nsp, room);
     }
 }
@@ -129,10 +133,12 @@ sio_error sio_socket_join(sio_socket *socket, const char *name)
         return SIO_ERR_NO_MEMORY;
     }
     if (nsp->room.count != 0) {
+        (void)sio_socket_ref(socket);
         if (fresh) {
             sio_room_report(nsp, SIO_ROOM_CREATED, name, NULL);
         }
         sio_room_report(nsp, SIO_ROOM_JOINED, name, socket->id);
+        sio_socket_unref(socket);
     }
     return SIO_OK;
 }

@@ -83,13 +83,22 @@ static void tell_disconnect(const sio_hooks *hooks, sio_socket *socket,
     }
 }
 
+/* Ends a socket that no handler has heard of. */
+static void drop_out(sio_socket *socket)
+{
+    (void)sio_socket_ref(socket);
+    socket->state = SIO_SOCKET_LEFT;
+    sio_room_leave_all(socket);
+    sio_ack_fail_all(socket);
+    sio_socket_unref(socket);
+}
+
 void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
                     sio_error why)
 {
     sio_namespace *nsp = socket->nsp;
     if (socket->state == SIO_SOCKET_CONNECTING) {
-        socket->state = SIO_SOCKET_LEFT;
-        sio_room_leave_all(socket);
+        drop_out(socket);
         return;
     }
     if (socket->state != SIO_SOCKET_CONNECTED) {
@@ -102,8 +111,9 @@ void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
     sio_map_remove(&nsp->sockets, &socket->node);
     socket->state = SIO_SOCKET_LEFT;
     nsp->core->engine->counters[SIO_COUNTER_SOCKETS]--;
-    tell_disconnect(&nsp->disconnect, socket, reason, why);
+    /* `disconnect` is the last that is heard of a socket. */
     sio_ack_fail_all(socket);
+    tell_disconnect(&nsp->disconnect, socket, reason, why);
     sio_socket_unref(socket);
 }
 
@@ -133,39 +143,48 @@ static void write_connect(sio_writer *w, const void *arg)
                              (sio_bytes){payload, p.len});
 }
 
-/* Without the memory for it, the client could not go on. */
+/* The client cannot go on, for want of memory. */
+static void give_up(sio_client *client)
+{
+    if (client->session != NULL) {
+        eio_session_close(client->session, EIO_CLOSE_NOW);
+    }
+}
+
 static void send_or_close(sio_client *client,
                           void (*write)(sio_writer *w, const void *arg),
                           const void *arg)
 {
     sio_frame *frame = sio_frame_of(client->core->engine, write, arg);
     if (frame == NULL) {
-        eio_session_close(client->session, EIO_CLOSE_NOW);
+        give_up(client);
         return;
     }
     (void)sio_client_send(client, frame);
     sio_frame_unref(frame);
 }
 
+/* Whatever can fail comes first, so that those who hear of the end have heard
+ * of the beginning. */
 static void connected(sio_socket *socket)
 {
     sio_client *client = socket->client;
     sio_namespace *nsp = socket->nsp;
-    if (sio_map_insert(&nsp->sockets, &socket->node) != SIO_OK) {
-        eio_session_close(client->session, EIO_CLOSE_NOW);
+    eio_engine *engine = nsp->core->engine;
+    sio_frame *frame = sio_frame_of(engine, write_connect, socket);
+    if (frame == NULL ||
+        sio_map_insert(&nsp->sockets, &socket->node) != SIO_OK) {
+        sio_frame_unref(frame);
+        give_up(client);
         return;
     }
     socket->state = SIO_SOCKET_CONNECTED;
-    client->core->engine->counters[SIO_COUNTER_SOCKETS]++;
-    sio_wheel_cancel(client->core->engine->wheel, &client->timer);
+    engine->counters[SIO_COUNTER_SOCKETS]++;
+    sio_wheel_cancel(engine->wheel, &client->timer);
     (void)sio_socket_ref(socket);
-    send_or_close(client, write_connect, socket);
-    for (size_t i = 0; i < nsp->connection.count &&
-                       socket->state == SIO_SOCKET_CONNECTED;
-         i++) {
-        sio_hook *hook = &nsp->connection.items[i];
-        ((sio_socket_fn *)hook->fn)(socket, hook->arg);
-    }
+    (void)sio_client_send(client, frame);
+    sio_frame_unref(frame);
+    sio_hooks_run_sockets(&nsp->connection, socket);
     sio_socket_unref(socket);
 }
 
@@ -209,7 +228,8 @@ void sio_socket_start(sio_socket *socket)
 void sio_next_allow(sio_next *next)
 {
     sio_socket *socket = next->socket;
-    if (socket->state != SIO_SOCKET_CONNECTING) {
+    if (socket->state != SIO_SOCKET_CONNECTING ||
+        socket->client->session == NULL) {
         end_next(next); /* the client has left meanwhile */
     } else if (++next->index < socket->nsp->middlewares.count) {
         run_middleware(next);
@@ -273,8 +293,10 @@ void sio_socket_disconnect(sio_socket *socket)
         return;
     }
     sio_bytes nsp = sio_namespace_view(socket->nsp);
+    (void)sio_socket_ref(socket);
     send_or_close(socket->client, write_disconnect, &nsp);
     sio_socket_end(socket, SIO_DISCONNECT_SERVER_NAMESPACE_DISCONNECT, SIO_OK);
+    sio_socket_unref(socket);
 }
 
 void sio_socket_close(sio_socket *socket)
@@ -291,9 +313,7 @@ void sio_socket_close(sio_socket *socket)
         at = each->in_client.next;
         sio_socket_unref(each);
     }
-    if (client->session != NULL) {
-        eio_session_close(client->session, EIO_CLOSE_LINGER);
-    }
+    sio_client_close(client);
 }
 
 /* ----------------------------------------------------------- attributes -- */

@@ -324,12 +324,8 @@ bool tp_polling_post_begin(tp_polling *p, tp_http_conn *conn,
 static sio_error deliver(tp_polling *p, sio_bytes raw)
 {
     eio_packet packet;
-    sio_error err = eio_packet_decode_text(raw, &packet);
-    if (err == SIO_OK && packet.form == EIO_FORM_BASE64) {
-        uint8_t *out = (uint8_t *)(uintptr_t)packet.data.base;
-        err = sio_base64_decode(packet.data, out, &packet.data.len);
-        packet.form = EIO_FORM_BINARY;
-    }
+    sio_error err = eio_packet_decode_in_place(
+        (uint8_t *)(uintptr_t)raw.base, raw.len, &packet);
     if (err == SIO_OK) {
         p->base.events->packet(p->base.owner, &p->base, &packet);
     }
