@@ -103,7 +103,7 @@ static void write_open(sio_writer *w, const eio_session *s, bool upgrades)
 {
     const eio_config *c = s->engine->config;
     sio_write_bytes(w, SIO_LIT("0{\"sid\":\""));
-    sio_write_bytes(w, (sio_bytes){(const uint8_t *)s->sid, EIO_SID_LEN});
+    sio_write_bytes(w, (sio_bytes){(const uint8_t *)s->sid, s->sid_len});
     sio_write_bytes(w, upgrades ? SIO_LIT("\",\"upgrades\":[\"websocket\"]")
                                 : SIO_LIT("\",\"upgrades\":[]"));
     sio_write_bytes(w, SIO_LIT(",\"pingInterval\":"));
@@ -118,7 +118,7 @@ static void write_open(sio_writer *w, const eio_session *s, bool upgrades)
 static sio_error send_open(eio_session *s)
 {
     const eio_config *c = s->engine->config;
-    uint8_t text[256]; /* the fixed parts, a sid, and three numbers */
+    uint8_t text[320]; /* the fixed parts, a sid, and three numbers */
     sio_writer w = {text, sizeof(text), 0};
     write_open(&w, s,
                c->allow_upgrades && !s->transport->ops->can_take_over &&
@@ -162,8 +162,28 @@ static void forget(eio_session *s)
 sio_error eio_session_open(eio_engine *engine, eio_transport *tp,
                            eio_request *request)
 {
+    return eio_session_open_as(engine, tp, request, (sio_bytes){NULL, 0});
+}
+
+bool eio_sid_is_good(const eio_engine *engine, sio_bytes sid)
+{
+    for (size_t i = 0; i < sid.len; i++) {
+        uint8_t c = sid.base[i];
+        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                     (c >= 'A' && c <= 'Z');
+        if (!alnum && c != '-' && c != '_' && c != '.' && c != '~') {
+            return false;
+        }
+    }
+    return sid.len != 0 && sid.len <= EIO_SID_MAX &&
+           sio_map_find(&engine->sessions, sid) == NULL;
+}
+
+sio_error eio_session_open_as(eio_engine *engine, eio_transport *tp,
+                              eio_request *request, sio_bytes sid)
+{
     eio_session *s;
-    sio_error err = eio_session_new(engine, request, &s);
+    sio_error err = eio_session_new(engine, request, sid, &s);
     if (err != SIO_OK) {
         eio_request_unref(request);
         return err;

@@ -53,6 +53,15 @@ eio_refusal eio_knock_protocol(const eio_knock *knock);
 sio_error eio_session_open(eio_engine *engine, eio_transport *tp,
                            eio_request *request);
 
+/* The same under an id that the application has chosen, and which has passed
+ * eio_sid_is_good(). */
+sio_error eio_session_open_as(eio_engine *engine, eio_transport *tp,
+                              eio_request *request, sio_bytes sid);
+
+/* Whether `sid` may be a session's id: 1 to EIO_SID_MAX characters that need no
+ * escape in a query, and not in use. */
+bool eio_sid_is_good(const eio_engine *engine, sio_bytes sid);
+
 /* Offers `tp` as the next carrier of a session.  Takes `tp`, unless it fails:
  * with STATE where the session cannot be upgraded (now), or NO_MEMORY. */
 sio_error eio_session_probe(eio_session *session, eio_transport *tp);

@@ -19,7 +19,10 @@ typedef enum eio_packet_type {
 typedef enum eio_form {
     EIO_FORM_TEXT,
     EIO_FORM_BINARY,
-    EIO_FORM_BASE64
+    EIO_FORM_BASE64,
+    EIO_FORM_MASK = 0xff,
+    EIO_FORM_PLAIN = 0x100 /* or'ed to one of these when sending: the packet
+                              by itself is no reason to compress */
 } eio_form;
 
 typedef struct eio_packet {

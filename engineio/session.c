@@ -405,9 +405,10 @@ static void on_timer(sio_timer *timer)
 }
 
 sio_error eio_session_new(eio_engine *engine, eio_request *request,
-                          eio_session **out)
+                          sio_bytes sid, eio_session **out)
 {
-    eio_session *s = calloc(1, sizeof(*s));
+    size_t len = sid.len == 0 ? EIO_SID_LEN : sid.len;
+    eio_session *s = calloc(1, sizeof(*s) + len + 1);
     if (s == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
@@ -419,7 +420,13 @@ sio_error eio_session_new(eio_engine *engine, eio_request *request,
     s->heartbeat.interval = engine->config->ping_interval;
     s->heartbeat.timeout = engine->config->ping_timeout;
     eio_heartbeat_start(&s->heartbeat, eio_now(engine));
-    sio_error err = sio_token_make(engine->random, s->sid);
+    s->sid_len = (uint8_t)len;
+    sio_error err = SIO_OK;
+    if (sid.len == 0) {
+        err = sio_token_make(engine->random, s->sid);
+    } else {
+        memcpy(s->sid, sid.base, len);
+    }
     if (err == SIO_OK) {
         err = sio_map_insert(&engine->sessions, &s->node);
     }

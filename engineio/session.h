@@ -8,8 +8,9 @@
 
 struct eio_engine;
 
-/* Characters of a session id. */
+/* Characters of a session id: one of ours, and one of the application's. */
 #define EIO_SID_LEN 20
+#define EIO_SID_MAX 64
 
 /*
  * What the layer above may do with a session.  All of it belongs to the thread

@@ -34,13 +34,15 @@ struct eio_session {
     bool upgraded;     /* no second time */
     sio_error doom;    /* a send has failed; closed before the turn ends */
     sio_error blame;   /* why this side closes, where the peer is to blame */
-    char sid[EIO_SID_LEN + 1];
+    uint8_t sid_len;
+    char sid[]; /* NUL-terminated */
 };
 
-/* Makes a session, unheard of, that owns `request`; or fails with NO_MEMORY or
- * RANDOM, leaving that alone. */
+/* Makes a session, unheard of, that owns `request`, under `sid` or, where that
+ * is empty, a random id.  Fails with NO_MEMORY, RANDOM, or STATE when the id is
+ * in use, leaving `request` alone. */
 sio_error eio_session_new(eio_engine *engine, eio_request *request,
-                          eio_session **out);
+                          sio_bytes sid, eio_session **out);
 
 /* Makes the move that `event` stands for; false where it is not allowed. */
 bool eio_session_move(eio_session *s, eio_event event);

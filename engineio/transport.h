@@ -26,7 +26,7 @@ typedef struct eio_transport_ops {
      * can take over a session from another transport. */
     bool can_take_over;
 
-    /* Queues one encoded packet, sharing `frame`.  A TEXT frame holds the
+    /* Queues one encoded packet, sharing `frame`; `form` may have PLAIN.  A TEXT frame holds the
      * packet with its type digit, a BINARY one the bare bytes of a message;
      * base64, where a carrier needs it, is the carrier's affair.  Call it only
      * while `writable`.  Never calls back into the session before returning.

@@ -14,34 +14,29 @@ static sio_wheel *wheel_of(const sio_socket *socket)
     return socket->nsp->core->engine->wheel;
 }
 
-/* The place of the first one with an id of at least `id`, gaps skipped: the
- * array is searched over those that are not gaps. */
+/* The place of the one with `id`, or the number of places. */
 static uint32_t find(const sio_socket *socket, uint64_t id)
 {
     uint32_t low = socket->ack_first, high = socket->ack_count;
     while (low < high) {
-        uint32_t middle = low + (high - low) / 2, at = middle;
-        while (at < high && socket->acks[at] == NULL) {
-            at++;
-        }
-        if (at == high) {
-            high = middle;
-        } else if (socket->acks[at]->id < id) {
-            low = at + 1;
-        } else if (socket->acks[at]->id == id) {
-            return at;
+        uint32_t middle = low + (high - low) / 2;
+        if (socket->acks[middle].id < id) {
+            low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return socket->ack_count;
+    return low < socket->ack_count && socket->acks[low].id == id &&
+                   socket->acks[low].pending != NULL
+               ? low
+               : socket->ack_count;
 }
 
 static void close_gaps(sio_socket *socket)
 {
     uint32_t to = 0;
     for (uint32_t i = socket->ack_first; i < socket->ack_count; i++) {
-        if (socket->acks[i] != NULL) {
+        if (socket->acks[i].pending != NULL) {
             socket->acks[to++] = socket->acks[i];
         }
     }
@@ -59,7 +54,7 @@ static sio_error make_room(sio_socket *socket)
         return SIO_OK;
     }
     uint32_t cap = socket->ack_cap == 0 ? 4 : socket->ack_cap * 2;
-    sio_pending **acks = realloc(socket->acks, cap * sizeof(*acks));
+    sio_ack_slot *acks = realloc(socket->acks, cap * sizeof(*acks));
     if (acks == NULL) {
         return socket->ack_count < socket->ack_cap ? SIO_OK : SIO_ERR_NO_MEMORY;
     }
@@ -71,10 +66,10 @@ static sio_error make_room(sio_socket *socket)
 /* Takes the one at `at` out of the array and gives it. */
 static sio_pending *take(sio_socket *socket, uint32_t at)
 {
-    sio_pending *pending = socket->acks[at];
-    socket->acks[at] = NULL;
+    sio_pending *pending = socket->acks[at].pending;
+    socket->acks[at].pending = NULL;
     while (socket->ack_first < socket->ack_count &&
-           socket->acks[socket->ack_first] == NULL) {
+           socket->acks[socket->ack_first].pending == NULL) {
         socket->ack_first++;
     }
     if (socket->ack_first == socket->ack_count) {
@@ -112,7 +107,7 @@ sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
     pending->fn = fn;
     pending->arg = arg;
     pending->timer.fire = on_timer;
-    socket->acks[socket->ack_count++] = pending;
+    socket->acks[socket->ack_count++] = (sio_ack_slot){id, pending};
     if (timeout_ms != 0) {
         sio_wheel_arm(wheel_of(socket), &pending->timer,
                       eio_now(socket->nsp->core->engine) + timeout_ms);

@@ -4,7 +4,7 @@
 #include "socketio/core.h"
 
 /* Flags of a sio_broadcast. */
-enum { VOLATILE = 1, LOCAL = 2, OVERFLOW = 4 };
+enum { VOLATILE = 1, LOCAL = 2, OVERFLOW = 4, PLAIN = 8 };
 
 /* ----------------------------------------------------------- the target -- */
 
@@ -61,6 +61,12 @@ sio_broadcast sio_broadcast_except_list(sio_broadcast b,
 sio_broadcast sio_broadcast_volatile(sio_broadcast b)
 {
     b.flags |= VOLATILE;
+    return b;
+}
+
+sio_broadcast sio_broadcast_compress(sio_broadcast b, bool compress)
+{
+    b.flags = compress ? b.flags & ~(unsigned)PLAIN : b.flags | PLAIN;
     return b;
 }
 
@@ -184,6 +190,7 @@ sio_error sio_broadcast_emit_args(sio_broadcast b, const char *event,
     }
     sio_error err = sio_outgoing_event(&out, b.nsp, event, args, NULL);
     if (err == SIO_OK) {
+        out.form = (b.flags & PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
         emission e = {&out, b.flags};
         walk_recipients(&b, emit_to, &e);
         sio_outgoing_deinit(&out);
@@ -312,6 +319,7 @@ static sio_error emit_survey(const sio_broadcast *b, const char *event,
         return err;
     }
     b->nsp->next_ack++;
+    out.form = (b->flags & PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
     walk_recipients(b, ask, s);
     sio_outgoing_deinit(&out);
     if (s->expected == 0) {

@@ -16,6 +16,7 @@
 
 typedef struct sio_client sio_client;
 typedef struct sio_pending sio_pending;
+typedef struct sio_ack_slot sio_ack_slot;
 
 /* What all namespaces of a server have in common. */
 typedef struct sio_core {
@@ -175,7 +176,7 @@ struct sio_socket {
     sio_map_node node; /* in nsp->sockets */
     sio_link seats;    /* of sio_seat.in_socket */
     uint64_t mark;     /* of the latest walk that met it */
-    sio_pending **acks; /* by rising id, some NULL; owned */
+    sio_ack_slot *acks; /* by rising id; owned */
     uint32_t ack_first, ack_count, ack_cap;
     void *data;
     void (*destroy)(void *data);
@@ -223,6 +224,7 @@ typedef struct sio_outgoing {
     sio_frame *text;
     sio_frame **binaries; /* owned; NULL when there are none */
     size_t binary_count;
+    unsigned form; /* or'ed to the form of each: 0 or EIO_FORM_PLAIN */
 } sio_outgoing;
 
 /* Encodes.  `id` is NULL for none.  Fails with NO_MEMORY, or ARGUMENT for too
@@ -248,6 +250,12 @@ sio_error sio_args_of_json(const char *json, size_t len, sio_args *out);
 sio_error sio_pack(const char *format, va_list list, sio_args *out);
 
 /* ---------------------------------------------------------------- acks -- */
+
+/* A place in a socket's list of acks; it keeps its id when it is done. */
+struct sio_ack_slot {
+    uint64_t id;
+    sio_pending *pending; /* owned; NULL once done */
+};
 
 /* An acknowledgement that is awaited. */
 struct sio_pending {

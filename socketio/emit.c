@@ -114,9 +114,11 @@ sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket)
     if (session == NULL) {
         return SIO_ERR_CLOSED;
     }
-    sio_error err = eio_session_send(session, out->text, EIO_FORM_TEXT);
+    sio_error err = eio_session_send(session, out->text,
+                                     (eio_form)(EIO_FORM_TEXT | out->form));
     for (size_t i = 0; i < out->binary_count && err == SIO_OK; i++) {
-        err = eio_session_send(session, out->binaries[i], EIO_FORM_BINARY);
+        err = eio_session_send(session, out->binaries[i],
+                               (eio_form)(EIO_FORM_BINARY | out->form));
     }
     return err;
 }
@@ -166,6 +168,7 @@ sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
     }
     sio_error err = sio_outgoing_event(&out, socket->nsp, event, args, NULL);
     if (err == SIO_OK) {
+        out.form = (flags & SIO_EMIT_NO_COMPRESS) != 0 ? EIO_FORM_PLAIN : 0;
         err = sio_outgoing_send(&out, socket);
         sio_outgoing_deinit(&out);
     }

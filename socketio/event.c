@@ -52,16 +52,23 @@ static void run(sio_handlers *handlers, sio_socket *socket, sio_event *event)
     handlers->count = to;
 }
 
-/* The bytes to look the event up by.  Names are mostly written plainly; one
- * with an escape has to be decoded first. */
-static sio_bytes lookup_name(sio_event *event)
+/* The handlers by name, or NULL.  Names are mostly written plainly; one with an
+ * escape has to be decoded first. */
+static sio_handlers *find_handlers(sio_event *event)
 {
-    sio_bytes raw = event->raw_name;
-    if (raw.len >= 2 && raw.base[0] == '"' &&
-        memchr(raw.base, '\\', raw.len) == NULL) {
-        return (sio_bytes){raw.base + 1, raw.len - 2};
+    sio_bytes raw = event->raw_name, name = raw;
+    if (raw.base[0] == '"' && memchr(raw.base, '\\', raw.len) == NULL) {
+        name = (sio_bytes){raw.base + 1, raw.len - 2};
+    } else if (raw.base[0] == '"') {
+        char *plain = sio_arena_alloc(&event->arena, raw.len);
+        if (plain == NULL ||
+            sio_json_unescape(raw, (uint8_t *)plain, &name.len) != SIO_OK) {
+            return NULL;
+        }
+        name.base = (const uint8_t *)plain;
     }
-    return sio_text(sio_event_name(event));
+    sio_map_node *node = sio_map_find(&event->socket->nsp->handlers, name);
+    return node == NULL ? NULL : SIO_OWNER(node, sio_handlers, node);
 }
 
 void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
@@ -75,10 +82,8 @@ void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
         run(&nsp->any, socket, &event);
     }
     if (packet->name.len != 0 && nsp->handlers.count != 0) {
-        sio_map_node *node =
-            sio_map_find(&nsp->handlers, lookup_name(&event));
-        if (node != NULL) {
-            sio_handlers *handlers = SIO_OWNER(node, sio_handlers, node);
+        sio_handlers *handlers = find_handlers(&event);
+        if (handlers != NULL) {
             event.name = handlers->name;
             run(handlers, socket, &event);
         }

@@ -6,11 +6,47 @@
 #include "base/utf8.h"
 #include "socketio/core.h"
 
+/* A value that was asked for, in the arena: asking again costs no memory. */
+typedef struct answer {
+    struct answer *next;
+    const char *value;
+    bool in_query; /* otherwise a header */
+    char name[];
+} answer;
+
 /* What the accessors give, beside the request itself. */
 struct sio_handshake {
     const eio_request *request;
+    answer *answers;
     sio_arena arena; /* decoded and joined values */
 };
+
+static const char *recall(const sio_handshake *handshake, const char *name,
+                          bool in_query)
+{
+    const answer *at = handshake->answers;
+    while (at != NULL &&
+           (at->in_query != in_query || strcmp(at->name, name) != 0)) {
+        at = at->next;
+    }
+    return at == NULL ? NULL : at->value;
+}
+
+/* Returns `value`. */
+static const char *remember(sio_handshake *handshake, const char *name,
+                            bool in_query, const char *value)
+{
+    size_t size = strlen(name) + 1;
+    answer *a = value == NULL ? NULL
+                              : sio_arena_alloc(&handshake->arena,
+                                                sizeof(*a) + size);
+    if (a != NULL) {
+        *a = (answer){handshake->answers, value, in_query};
+        memcpy(a->name, name, size);
+        handshake->answers = a;
+    }
+    return value;
+}
 
 const sio_handshake *sio_socket_handshake(const sio_socket *socket)
 {
@@ -80,10 +116,14 @@ const char *sio_handshake_header(const sio_handshake *handshake,
 {
     sio_handshake *self = (sio_handshake *)(uintptr_t)handshake;
     const eio_request *r = handshake->request;
+    const char *known = recall(handshake, name, false);
+    if (known != NULL) {
+        return known;
+    }
     for (uint32_t i = 0; i < r->header_count; i++) {
         if (header_is(r, i, sio_text(name))) {
             return repeats_later(r, i)
-                       ? join(&self->arena, r, i)
+                       ? remember(self, name, false, join(&self->arena, r, i))
                        : (const char *)r->headers[i].value.base;
         }
     }
@@ -120,12 +160,14 @@ const char *sio_handshake_query(const sio_handshake *handshake,
                                 const char *name)
 {
     sio_handshake *self = (sio_handshake *)(uintptr_t)handshake;
+    const char *known = recall(handshake, name, true);
     sio_bytes raw;
     size_t len;
-    if (!sio_query_get(handshake->request->query, sio_text(name), &raw)) {
-        return NULL;
+    if (known != NULL ||
+        !sio_query_get(handshake->request->query, sio_text(name), &raw)) {
+        return known;
     }
-    return decode(&self->arena, raw, &len);
+    return remember(self, name, true, decode(&self->arena, raw, &len));
 }
 
 /* ---------------------------------------------------------------- others -- */

@@ -20,6 +20,13 @@ static void on_allow(void *app, tp_exchange *x)
     server->config.on_allow_request(x, (sio_verdict *)x, server->config.arg);
 }
 
+static bool on_generate_id(void *app, tp_exchange *x,
+                           char id[SIO_SESSION_ID_SIZE])
+{
+    sio_server *server = app;
+    return server->config.on_generate_id(x, id, server->config.arg);
+}
+
 static void on_initial_headers(void *app, tp_exchange *x)
 {
     sio_server *server = app;
@@ -45,6 +52,7 @@ static void set_hooks(sio_server *server)
     const sio_server_config *c = &server->config;
     server->hooks = (tp_front_hooks){
         .allow = c->on_allow_request == NULL ? NULL : on_allow,
+        .generate_id = c->on_generate_id == NULL ? NULL : on_generate_id,
         .initial_headers =
             c->on_initial_headers == NULL ? NULL : on_initial_headers,
         .headers = c->on_headers == NULL ? NULL : on_headers,

@@ -172,6 +172,10 @@ static void set_front(sio_server *server)
         .keep_alive = c->keep_alive_ms,
         .max_body = c->max_payload,
     };
+    f->polling = (tp_polling_config){
+        .compress = c->http_compression,
+        .compress_from = c->http_compression_threshold,
+    };
     f->websocket = (tp_websocket_config){
         .limits = {.max_message = c->max_payload, .max_fragments = 16384},
         .close_timeout = c->close_timeout_ms,

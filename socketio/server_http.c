@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "socketio/server_impl.h"
+#include "transport/front_impl.h"
 
 /* -------------------------------------------------------------- routing -- */
 
@@ -51,6 +52,53 @@ bool sio_server_lead(void *owner, tp_http_conn *conn,
         }
     }
     return false;
+}
+
+/* ------------------------------------------------------ engine middlewares -- */
+
+/* Asks one of them.  Returns whether the request goes on. */
+static bool ask_one(sio_server *server, const sio_hook *hook,
+                    tp_http_conn *conn, const tp_http_request *req)
+{
+    tp_exchange *x = tp_exchange_new(conn, tp_request_new(conn, req->head));
+    if (x == NULL) {
+        tp_http_answer_send(conn,
+                            &(tp_http_answer){.status = 503, .close = true});
+        return false;
+    }
+    x->answers = true;
+    tp_exchange_attach(x, &server->front.exchanges);
+    bool goes_on = ((sio_request_fn *)hook->fn)(x, hook->arg);
+    if (conn->waiter != &x->waiter) {
+        return false; /* answered, or lost: `x` is gone, or will be */
+    }
+    if (!goes_on) {
+        tp_front_refuse(&server->front, conn, x->request, EIO_REFUSAL_REQUEST,
+                        eio_refusal_text(EIO_REFUSAL_REQUEST),
+                        "MIDDLEWARE_FAILURE", req->head->upgrade, true);
+    } else {
+        (void)sio_buf_append(&conn->extra, sio_buf_view(&x->headers));
+    }
+    tp_exchange_free(x);
+    return goes_on;
+}
+
+bool sio_server_look(void *owner, tp_http_conn *conn,
+                     const tp_http_request *req)
+{
+    sio_server *server = owner;
+    for (size_t i = 0; i < server->looks.count; i++) {
+        if (!ask_one(server, &server->looks.items[i], conn, req)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+sio_error sio_server_use(sio_server *server, sio_request_fn *fn, void *arg)
+{
+    server->hooks.look = sio_server_look;
+    return sio_hooks_add(&server->looks, (void (*)(void))fn, arg);
 }
 
 /* --------------------------------------------------------------- routes -- */
@@ -114,4 +162,5 @@ void sio_server_free_routes(sio_server *server)
         }
     }
     free(server->routes);
+    free(server->looks.items);
 }

@@ -36,6 +36,7 @@ struct sio_server {
     tp_client_files *client_files;
     sio_route *routes; /* longest prefix first */
     size_t route_count;
+    sio_hooks looks; /* sio_request_fn: of sio_server_use() */
 
     ev_signal interrupt, terminate;
     sio_timer grace;    /* while closing: the end of patience */
@@ -53,6 +54,9 @@ sio_error sio_server_configure(sio_server *server,
 /* tp_front_hooks.other. */
 bool sio_server_lead(void *server, tp_http_conn *conn,
                      const tp_http_request *req, bool whole);
+/* tp_front_hooks.look. */
+bool sio_server_look(void *server, tp_http_conn *conn,
+                     const tp_http_request *req);
 void sio_server_free_routes(sio_server *server);
 
 #endif

@@ -61,24 +61,43 @@ sio_error sio_pack(const char *format, va_list list, sio_args *out)
 
 /* --------------------------------------------------------------- events -- */
 
-json_t *sio_event_json(sio_event *event)
+/* Why jansson gave no tree.  It does not know all that is JSON: half of a
+ * surrogate pair, and numbers beyond its range, it refuses. */
+static sio_error no_tree(const json_error_t *error)
+{
+    switch (json_error_code(error)) {
+    case json_error_unknown:
+    case json_error_out_of_memory:
+        return SIO_ERR_NO_MEMORY;
+    default:
+        return SIO_ERR_MISMATCH;
+    }
+}
+
+static sio_error plant_tree(sio_event *event)
 {
     const sio_args *args = &event->args;
+    json_error_t error;
     if (event->tree != NULL) {
-        return event->tree;
+        return SIO_OK;
     }
     char *text = malloc(args->json_len + 2);
     if (text == NULL) {
-        return NULL;
+        return SIO_ERR_NO_MEMORY;
     }
     text[0] = '[';
     if (args->json_len != 0) {
         memcpy(text + 1, args->json, args->json_len);
     }
     text[args->json_len + 1] = ']';
-    event->tree = json_loadb(text, args->json_len + 2, JSON_ALLOW_NUL, NULL);
+    event->tree = json_loadb(text, args->json_len + 2, JSON_ALLOW_NUL, &error);
     free(text);
-    return event->tree;
+    return event->tree == NULL ? no_tree(&error) : SIO_OK;
+}
+
+json_t *sio_event_json(sio_event *event)
+{
+    return plant_tree(event) == SIO_OK ? event->tree : NULL;
 }
 
 void sio_event_free_tree(sio_event *event)
@@ -102,13 +121,15 @@ sio_error sio_event_unpack(sio_event *event, const char *format, ...)
 {
     char bracketed[FORMAT_MAX + 3];
     sio_error err = bracket(format, bracketed);
-    json_t *tree = err == SIO_OK ? sio_event_json(event) : NULL;
-    if (tree == NULL) {
-        return err == SIO_OK ? SIO_ERR_NO_MEMORY : err;
+    if (err == SIO_OK) {
+        err = plant_tree(event);
+    }
+    if (err != SIO_OK) {
+        return err;
     }
     va_list list;
     va_start(list, format);
-    err = unpack(tree, bracketed, list);
+    err = unpack(event->tree, bracketed, list);
     va_end(list);
     return err;
 }
@@ -116,11 +137,12 @@ sio_error sio_event_unpack(sio_event *event, const char *format, ...)
 sio_error sio_socket_auth_unpack(sio_socket *socket, const char *format, ...)
 {
     const char *text = sio_socket_auth(socket);
+    json_error_t error;
     if (socket->auth_tree == NULL) {
-        socket->auth_tree = json_loads(text, JSON_ALLOW_NUL, NULL);
+        socket->auth_tree = json_loads(text, JSON_ALLOW_NUL, &error);
     }
     if (socket->auth_tree == NULL) {
-        return SIO_ERR_NO_MEMORY;
+        return no_tree(&error);
     }
     va_list list;
     va_start(list, format);

@@ -16,6 +16,7 @@ sio_bytes tp_coding_name(tp_coding coding)
     static const sio_bytes names[TP_CODING_COUNT] = {
         [TP_CODING_BR] = SIO_LIT_INIT("br"),
         [TP_CODING_GZIP] = SIO_LIT_INIT("gzip"),
+        [TP_CODING_DEFLATE] = SIO_LIT_INIT("deflate"),
         [TP_CODING_IDENTITY] = SIO_LIT_INIT("identity"),
     };
     return names[coding];

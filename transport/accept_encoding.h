@@ -8,6 +8,7 @@
 typedef enum tp_coding {
     TP_CODING_BR,
     TP_CODING_GZIP,
+    TP_CODING_DEFLATE,
     TP_CODING_IDENTITY,
     TP_CODING_COUNT
 } tp_coding;

@@ -95,7 +95,13 @@ static bool lead_in(tp_front *front, tp_http_conn *conn,
                     const tp_http_request *req, sio_bytes below, bool whole)
 {
     const tp_http_head *head = req->head;
-    tp_front_prepare(front, conn, head);
+    if (!conn->begun) {
+        tp_front_prepare(front, conn, head);
+        if (front->hooks->look != NULL &&
+            !front->hooks->look(front->app, conn, req)) {
+            return false;
+        }
+    }
     if (front->client_files != NULL && below.len != 0 && whole &&
         tp_client_files_serve(front->client_files, conn, req, below,
                               (sio_bytes){0})) {

@@ -4,6 +4,7 @@
 #include "engineio/handshake.h"
 #include "transport/client_files.h"
 #include "transport/exchange.h"
+#include "transport/polling.h"
 #include "transport/websocket.h"
 
 /* The same for all loops of a server. */
@@ -16,6 +17,7 @@ typedef struct tp_front_config {
     sio_bytes cors_lines;             /* what that puts into each answer */
     tp_http_config http;
     tp_websocket_config websocket;
+    tp_polling_config polling;
 } tp_front_config;
 
 /* What the composition root lends.  Each may be NULL. */
@@ -26,6 +28,14 @@ typedef struct tp_front_hooks {
     /* May add headers to the answer of the engine. */
     void (*initial_headers)(void *app, tp_exchange *x);
     void (*headers)(void *app, tp_exchange *x);
+
+    /* Looks at a request to the engine, and may add headers.  Returns false
+     * where it has answered, or closed the connection. */
+    bool (*look)(void *app, tp_http_conn *conn, const tp_http_request *req);
+
+    /* Chooses the id of a new session; false refuses it. */
+    bool (*generate_id)(void *app, tp_exchange *x,
+                        char id[SIO_SESSION_ID_SIZE]);
 
     /* Told of a refusal. */
     void (*refused)(void *app, tp_exchange *x, int code, const char *message,

@@ -98,6 +98,14 @@ static void answer_refusal(tp_http_conn *conn, eio_refusal refusal,
               });
 }
 
+void tp_front_refuse(tp_front *front, tp_http_conn *conn, eio_request *request,
+                     eio_refusal refusal, const char *message,
+                     const char *context, bool upgrade, bool close)
+{
+    tell_refused(front, conn, request, refusal, message, context);
+    answer_refusal(conn, refusal, message, upgrade, close);
+}
+
 /* ------------------------------------------------------------ handshakes -- */
 
 /* A handshake on its way to a session; lives while the verdict is awaited. */
@@ -139,21 +147,30 @@ static void add_headers_to_poll(tp_front *front, tp_http_conn *conn,
     }
 }
 
-static void open_polling(tp_front *front, tp_http_conn *conn,
-                         eio_request *request)
+/* Opens the session that a handshake has been admitted for.  Takes `tp` and
+ * `request`. */
+static void open_over(tp_front *front, eio_transport *tp, eio_request *request,
+                      const char *sid)
 {
-    tp_polling *p = tp_polling_new(front->loop, front->engine);
+    sio_bytes id = {(const uint8_t *)sid, strlen(sid)};
+    if (eio_session_open_as(front->engine, tp, request, id) != SIO_OK) {
+        tp->ops->close(tp, EIO_CLOSE_NOW);
+    }
+}
+
+static void open_polling(tp_front *front, tp_http_conn *conn,
+                         eio_request *request, const char *sid)
+{
+    tp_polling *p = tp_polling_new(front->loop, front->engine,
+                                   &front->config->polling);
     if (p == NULL) {
         eio_request_unref(request);
         tp_http_answer_send(conn,
                             &(tp_http_answer){.status = 503, .close = true});
         return;
     }
-    tp_polling_get(p, conn);
-    eio_transport *tp = tp_polling_base(p);
-    if (eio_session_open(front->engine, tp, request) != SIO_OK) {
-        tp->ops->close(tp, EIO_CLOSE_NOW);
-    }
+    tp_polling_get(p, conn, NULL);
+    open_over(front, tp_polling_base(p), request, sid);
 }
 
 static tp_ws_handshake ws_handshake(const eio_request *r)
@@ -251,7 +268,7 @@ static bool refuse_websocket(tp_front *front, tp_http_conn *conn,
 }
 
 static void open_websocket(tp_front *front, tp_http_conn *conn,
-                           eio_request *request, bool base64)
+                           eio_request *request, const char *sid, bool base64)
 {
     tp_ws_handshake h = ws_handshake(request);
     sio_buf rest = {0};
@@ -264,10 +281,7 @@ static void open_websocket(tp_front *front, tp_http_conn *conn,
         eio_request_unref(request);
         return;
     }
-    eio_transport *tp = tp_websocket_base(ws);
-    if (eio_session_open(front->engine, tp, request) != SIO_OK) {
-        tp->ops->close(tp, EIO_CLOSE_NOW);
-    }
+    open_over(front, tp_websocket_base(ws), request, sid);
     tp_websocket_feed(ws, rest.base, rest.len);
     sio_buf_deinit(&rest);
 }
@@ -295,31 +309,52 @@ static void probe_websocket(tp_front *front, tp_http_conn *conn,
     sio_buf_deinit(&rest);
 }
 
+/* The id for a new session; empty for a random one.  False refuses. */
+static bool choose_id(tp_front *front, tp_http_conn *conn, eio_request *request,
+                      char sid[SIO_SESSION_ID_SIZE])
+{
+    tp_exchange x = {.conn = conn, .request = request};
+    sid[0] = '\0';
+    if (front->hooks->generate_id == NULL) {
+        return true;
+    }
+    bool chosen = front->hooks->generate_id(front->app, &x, sid);
+    sio_buf_deinit(&x.headers);
+    sid[SIO_SESSION_ID_SIZE - 1] = '\0';
+    return chosen &&
+           eio_sid_is_good(front->engine,
+                           (sio_bytes){(const uint8_t *)sid, strlen(sid)});
+}
+
 /* The application agrees, or was not asked.  Takes `request`. */
 static void admit(const entry *e, tp_http_conn *conn, eio_request *request)
 {
     tp_front *front = e->front;
     eio_knock knock = {.protocol = e->protocol};
     eio_refusal refusal = eio_knock_protocol(&knock);
+    const char *context = "UNSUPPORTED_PROTOCOL_VERSION";
+    char sid[SIO_SESSION_ID_SIZE];
     if (front->closing) {
         eio_request_unref(request);
         tp_http_answer_send(conn,
                             &(tp_http_answer){.status = 503, .close = true});
         return;
     }
+    if (refusal == EIO_REFUSAL_NONE && !choose_id(front, conn, request, sid)) {
+        refusal = EIO_REFUSAL_REQUEST;
+        context = "ID_GENERATION_ERROR";
+    }
     if (refusal != EIO_REFUSAL_NONE) {
-        const char *message = eio_refusal_text(refusal);
-        tell_refused(front, conn, request, refusal, message,
-                     "UNSUPPORTED_PROTOCOL_VERSION");
+        tp_front_refuse(front, conn, request, refusal,
+                        eio_refusal_text(refusal), context, e->upgrade, false);
         eio_request_unref(request);
-        answer_refusal(conn, refusal, message, e->upgrade, false);
         return;
     }
     add_headers(front, conn, request, true);
     if (e->upgrade) {
-        open_websocket(front, conn, request, e->base64);
+        open_websocket(front, conn, request, sid, e->base64);
     } else {
-        open_polling(front, conn, request);
+        open_polling(front, conn, request, sid);
     }
 }
 
@@ -334,10 +369,9 @@ static void on_verdict(tp_exchange *x, const char *refusal)
     if (conn == NULL) {
         eio_request_unref(request);
     } else if (refusal != NULL) {
-        tell_refused(e->front, conn, request, EIO_REFUSAL_FORBIDDEN, refusal,
-                     "FORBIDDEN");
+        tp_front_refuse(e->front, conn, request, EIO_REFUSAL_FORBIDDEN, refusal,
+                        "FORBIDDEN", e->upgrade, false);
         eio_request_unref(request);
-        answer_refusal(conn, EIO_REFUSAL_FORBIDDEN, refusal, e->upgrade, false);
     } else {
         admit(e, conn, request);
     }
@@ -406,9 +440,8 @@ static bool serve_polling(tp_front *front, tp_http_conn *conn,
                           const tp_http_request *req, tp_polling *p, bool whole)
 {
     const tp_http_head *head = req->head;
-    bool begun = conn->waiter != NULL; /* its head was here before */
     if (head->method == TP_HTTP_METHOD_POST) {
-        if (!begun && !tp_polling_post_begin(p, conn, head)) {
+        if (!conn->begun && !tp_polling_post_begin(p, conn, head)) {
             return false;
         }
         if (whole) {
@@ -420,7 +453,7 @@ static bool serve_polling(tp_front *front, tp_http_conn *conn,
     if (head->method == TP_HTTP_METHOD_GET) {
         if (whole) {
             add_headers_to_poll(front, conn, head);
-            tp_polling_get(p, conn);
+            tp_polling_get(p, conn, head);
         }
         return true;
     }
@@ -444,11 +477,11 @@ bool tp_front_knock(tp_front *front, tp_http_conn *conn,
         get_value(head->query, SIO_LIT("b64"), b64).len != 0;
 
     if (refusal != EIO_REFUSAL_NONE) {
-        const char *message = eio_refusal_text(refusal);
         eio_request *request = tp_request_new(conn, head);
-        tell_refused(front, conn, request, refusal, message, context);
+        tp_front_refuse(front, conn, request, refusal,
+                        eio_refusal_text(refusal), context, knock.upgrade,
+                        !whole);
         eio_request_unref(request);
-        answer_refusal(conn, refusal, message, knock.upgrade, !whole);
         return false;
     }
     if (session == NULL) {

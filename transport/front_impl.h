@@ -14,6 +14,12 @@ void tp_front_prepare(tp_front *front, tp_http_conn *conn,
 bool tp_front_knock(tp_front *front, tp_http_conn *conn,
                     const tp_http_request *req, bool whole);
 
+/* Refuses a request, telling those who want to know.  `request` is borrowed;
+ * NULL where memory is short.  `close` ends the connection. */
+void tp_front_refuse(tp_front *front, tp_http_conn *conn, eio_request *request,
+                     eio_refusal refusal, const char *message,
+                     const char *context, bool upgrade, bool close);
+
 void tp_front_websocket_gone(void *front, tp_websocket *ws);
 
 #endif

@@ -122,6 +122,9 @@ uint8_t *tp_http_answer_begin(tp_http_conn *conn, const tp_http_answer *answer,
     uint8_t *body = conn->out.base + conn->out.len;
     conn->out.len += len;
     conn->state = TP_HTTP_STATE_SENDING;
+    if (conn->blocked) {
+        tp_http_conn_await_reader(conn); /* of what came before: a 100 */
+    }
     tp_loop_dirty(conn->loop, &conn->dirty);
     return body;
 }

@@ -98,6 +98,7 @@ tp_stream *tp_http_conn_detach(tp_http_conn *conn, sio_buf *rest)
     } else if (sio_buf_append(rest, conn->rest) != SIO_OK) {
         return NULL;
     }
+    stream->ops->pause(stream, false);
     conn->stream = NULL;
     bury(conn);
     return stream;
@@ -153,6 +154,7 @@ static void note_head(tp_http_conn *c, const tp_http_head *head)
 {
     c->keep_alive = head->keep_alive;
     c->no_body = head->method == TP_HTTP_METHOD_HEAD;
+    c->begun = false;
 }
 
 /* Begins a body of which not all is there.  Returns whether to read it. */
@@ -170,6 +172,7 @@ static bool begin_body(tp_http_conn *c, const tp_http_head *head, sio_bytes raw)
     if (!c->events->begin(c->owner, c, &req)) {
         return false;
     }
+    c->begun = true;
     c->state = TP_HTTP_STATE_BODY;
     c->chunked = head->chunked;
     c->chunks = (tp_http_chunked){0};
@@ -214,7 +217,7 @@ static size_t read_head(tp_http_conn *c, uint8_t *data, size_t len)
     if (err != SIO_OK) {
         refuse(c, err,
                err == SIO_ERR_HTTP_HEADERS && head_len == 0
-                   ? tp_http_overflow_status(in)
+                   ? tp_http_overflow_status((sio_bytes){data, limits->max_head})
                    : tp_http_status_of(err));
         return len;
     }
@@ -421,6 +424,9 @@ static void on_writable(void *owner)
 {
     tp_http_conn *c = owner;
     c->blocked = false;
+    if (c->state == TP_HTTP_STATE_SENDING) {
+        disarm(c); /* it has read on */
+    }
     tp_loop_dirty(c->loop, &c->dirty);
 }
 

@@ -102,6 +102,7 @@ struct tp_http_conn {
     size_t head_len;       /* in BODY: where the body begins in `in` */
     uint64_t body_len;     /* in BODY, unless chunked */
     uint8_t state;         /* tp_http_state */
+    bool begun;            /* the request at hand has been through `begin` */
     bool chunked;          /* the body that is being read is */
     bool keep_alive;       /* after the answer at hand */
     bool no_body;          /* the request at hand was a HEAD */

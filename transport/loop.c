@@ -167,6 +167,7 @@ void tp_loop_deinit(tp_loop *loop)
     sio_frame_pool_deinit(&loop->frames);
     sio_chunk_pool_deinit(&loop->chunks);
     sio_random_deinit(&loop->random);
+    tp_compressor_deinit(&loop->compressor);
     free(loop->in);
     free(loop->out);
     if (loop->own) {

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "base/reap.h"
 #include "base/wheel.h"
+#include "transport/compress.h"
 
 /* Bytes read at once, and gathered for one write. */
 #define TP_LOOP_IN (64 * 1024)
@@ -51,6 +52,7 @@ typedef struct tp_loop {
     sio_random random;
     sio_frame_pool frames;
     sio_chunk_pool chunks;
+    tp_compressor compressor;
     uint8_t *in;  /* TP_LOOP_IN, for whoever reads, until it returns */
     uint8_t *out; /* TP_LOOP_OUT, for whoever writes, until it returns */
     time_t date_second;

@@ -4,10 +4,11 @@
 
 #include "base/base64.h"
 #include "base/utf8.h"
+#include "transport/accept_encoding.h"
 
 #define RECORD_SEPARATOR 0x1e
 #define TEXT_TYPE "text/plain; charset=UTF-8"
-#define NO_STORE SIO_LIT("cache-control: no-store\r\n")
+#define NO_STORE "cache-control: no-store\r\n"
 
 typedef enum state {
     OPEN,
@@ -21,12 +22,14 @@ struct tp_polling {
     tp_dirty dirty;
     tp_loop *loop;
     const eio_engine *engine;
+    const tp_polling_config *config;
     tp_http_conn *get;  /* the one that waits, or NULL */
     tp_http_conn *post; /* the one whose body is coming, or NULL */
     tp_http_waiter get_waiter, post_waiter;
     sio_frameq queue; /* goes with the GET that waits */
     sio_timer timer;  /* in LINGERING, the end of patience */
     state state;
+    tp_coding coding; /* that the GET which waits accepts */
     bool greeted; /* the open packet, which goes alone, has been answered */
 };
 
@@ -47,9 +50,14 @@ eio_transport *tp_polling_base(tp_polling *p)
 
 /* ----------------------------------------------------------- the answer -- */
 
+static bool is_binary(const sio_frameq_entry *entry)
+{
+    return (entry->flags & EIO_FORM_MASK) == EIO_FORM_BINARY;
+}
+
 static size_t encoded_len(const sio_frameq_entry *entry)
 {
-    return entry->flags == EIO_FORM_BINARY
+    return is_binary(entry)
                ? 1 + sio_base64_encoded_len(entry->frame->len)
                : entry->frame->len;
 }
@@ -68,7 +76,7 @@ static size_t payload_len(const sio_frameq *queue)
 static uint8_t *put_packet(uint8_t *at, const sio_frameq_entry *entry)
 {
     size_t len = encoded_len(entry);
-    if (entry->flags == EIO_FORM_BINARY) {
+    if (is_binary(entry)) {
         *at = 'b';
         sio_base64_encode(sio_frame_view(entry->frame), at + 1);
     } else {
@@ -91,18 +99,69 @@ static void write_payload(uint8_t *at, const sio_frameq *queue)
     }
 }
 
+/* One packet that may be compressed is reason enough for all. */
+static bool may_compress(const sio_frameq *queue)
+{
+    sio_frameq_walk walk = sio_frameq_walk_start(queue);
+    const sio_frameq_entry *entry;
+    while ((entry = sio_frameq_walk_next(&walk)) != NULL) {
+        if ((entry->flags & EIO_FORM_PLAIN) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Answers with the payload compressed; false, having done nothing, when memory
+ * is short. */
+static bool answer_coded(tp_polling *p, tp_http_conn *conn, size_t len)
+{
+    sio_buf coded = {0};
+    uint8_t *payload = malloc(len);
+    if (payload == NULL) {
+        return false;
+    }
+    write_payload(payload, &p->queue);
+    sio_error err = tp_compress(&p->loop->compressor, p->coding,
+                                (sio_bytes){payload, len}, &coded);
+    free(payload);
+    if (err == SIO_OK) {
+        tp_http_answer_send(
+            conn, &(tp_http_answer){
+                      .status = 200,
+                      .type = TEXT_TYPE,
+                      .extra = p->coding == TP_CODING_GZIP
+                                   ? SIO_LIT("Content-Encoding: gzip\r\n" NO_STORE)
+                                   : SIO_LIT("Content-Encoding: "
+                                             "deflate\r\n" NO_STORE),
+                      .body = sio_buf_view(&coded),
+                  });
+    }
+    sio_buf_deinit(&coded);
+    return err == SIO_OK;
+}
+
+static void answer_plain(tp_polling *p, tp_http_conn *conn, size_t len)
+{
+    tp_http_answer head = {
+        .status = 200, .type = TEXT_TYPE, .extra = SIO_LIT(NO_STORE)};
+    uint8_t *body = tp_http_answer_begin(conn, &head, len);
+    if (body != NULL && !conn->no_body) {
+        write_payload(body, &p->queue);
+    }
+}
+
 /* Answers the GET with all that is queued. */
 static void answer(tp_polling *p)
 {
     tp_http_conn *conn = p->get;
-    tp_http_answer head = {
-        .status = 200, .type = TEXT_TYPE, .extra = NO_STORE};
+    size_t len = payload_len(&p->queue);
     p->get = NULL;
     p->base.writable = false;
     conn->waiter = NULL;
-    uint8_t *body = tp_http_answer_begin(conn, &head, payload_len(&p->queue));
-    if (body != NULL && !conn->no_body) {
-        write_payload(body, &p->queue);
+    if (p->coding == TP_CODING_IDENTITY || len < p->config->compress_from ||
+        !may_compress(&p->queue) || !answer_coded(p, conn, len)) {
+        answer_plain(p, conn, len);
     }
     sio_frameq_clear(&p->queue, &p->loop->chunks);
     p->base.unsent = 0;
@@ -152,15 +211,6 @@ static void destroy(sio_mortal *mortal)
     free(p);
 }
 
-static void bury(tp_polling *p)
-{
-    p->state = CLOSED;
-    p->base.writable = false;
-    sio_wheel_cancel(&p->loop->wheel, &p->timer);
-    sio_link_drop(&p->dirty.link);
-    sio_reap_later(&p->loop->doomed, &p->mortal);
-}
-
 /* Cuts off a POST whose body nobody wants any more. */
 static void drop_post(tp_polling *p)
 {
@@ -170,6 +220,16 @@ static void drop_post(tp_polling *p)
         post->waiter = NULL;
         tp_http_conn_abort(post);
     }
+}
+
+static void bury(tp_polling *p)
+{
+    p->state = CLOSED;
+    p->base.writable = false;
+    sio_wheel_cancel(&p->loop->wheel, &p->timer);
+    sio_link_drop(&p->dirty.link);
+    drop_post(p);
+    sio_reap_later(&p->loop->doomed, &p->mortal);
 }
 
 static void close_polling(eio_transport *tp, eio_close_mode mode)
@@ -193,7 +253,6 @@ static void close_polling(eio_transport *tp, eio_close_mode mode)
     if (p->get != NULL) {
         answer_with(p, p->engine->close);
     }
-    drop_post(p);
 }
 
 static void release(eio_transport *tp)
@@ -248,7 +307,8 @@ static void on_timer(sio_timer *timer)
     p->base.events->gone(p->base.owner, &p->base, SIO_ERR_TIMEOUT);
 }
 
-tp_polling *tp_polling_new(tp_loop *loop, const eio_engine *engine)
+tp_polling *tp_polling_new(tp_loop *loop, const eio_engine *engine,
+                           const tp_polling_config *config)
 {
     tp_polling *p = calloc(1, sizeof(*p));
     if (p == NULL) {
@@ -263,6 +323,7 @@ tp_polling *tp_polling_new(tp_loop *loop, const eio_engine *engine)
     p->post_waiter.lost = on_post_lost;
     p->loop = loop;
     p->engine = engine;
+    p->config = config;
     return p;
 }
 
@@ -277,14 +338,22 @@ static void answer_bad(tp_http_conn *conn)
 static void tell_closed(tp_polling *p)
 {
     bury(p);
-    if (sio_frameq_push(&p->queue, &p->loop->chunks, p->engine->noop,
-                        EIO_FORM_TEXT) == SIO_OK) {
-        answer_with(p, p->engine->close);
-    }
+    (void)sio_frameq_push(&p->queue, &p->loop->chunks, p->engine->noop,
+                          EIO_FORM_TEXT);
+    answer_with(p, p->engine->close);
     p->base.events->gone(p->base.owner, &p->base, SIO_OK);
 }
 
-void tp_polling_get(tp_polling *p, tp_http_conn *conn)
+static tp_coding choose_coding(const tp_polling *p, const tp_http_head *head)
+{
+    return head != NULL && p->config->compress
+               ? tp_coding_choose(head, 1u << TP_CODING_GZIP |
+                                            1u << TP_CODING_DEFLATE |
+                                            1u << TP_CODING_IDENTITY)
+               : TP_CODING_IDENTITY;
+}
+
+void tp_polling_get(tp_polling *p, tp_http_conn *conn, const tp_http_head *head)
 {
     if (p->get != NULL) {
         answer_bad(conn);
@@ -292,6 +361,7 @@ void tp_polling_get(tp_polling *p, tp_http_conn *conn)
         return;
     }
     p->get = conn;
+    p->coding = choose_coding(p, head);
     if (p->state == LINGERING) {
         tell_closed(p);
         return;
@@ -375,7 +445,7 @@ void tp_polling_post(tp_polling *p, tp_http_conn *conn, uint8_t *body,
     if (conn->state == TP_HTTP_STATE_ANSWER) {
         tp_http_answer_send(conn, &(tp_http_answer){.status = 200,
                                                     .type = "text/html",
-                                                    .extra = NO_STORE,
+                                                    .extra = SIO_LIT(NO_STORE),
                                                     .body = SIO_LIT("ok")});
     }
 }

@@ -16,13 +16,22 @@ extern const eio_transport_ops tp_polling_ops;
 /* The polling that `tp` is, or NULL. */
 tp_polling *tp_polling_of(eio_transport *tp);
 
+/* The same for all of a server. */
+typedef struct tp_polling_config {
+    bool compress;
+    size_t compress_from; /* bytes of payload */
+} tp_polling_config;
+
 /* NULL when memory is short.  It ends by its `close`. */
-tp_polling *tp_polling_new(tp_loop *loop, const eio_engine *engine);
+tp_polling *tp_polling_new(tp_loop *loop, const eio_engine *engine,
+                           const tp_polling_config *config);
 eio_transport *tp_polling_base(tp_polling *p);
 
-/* A GET has come on `conn`, which is answered now or later.  A second one
+/* A GET has come on `conn`, which is answered now or later; `head` tells how
+ * it may be coded, and is NULL where the answer will be short.  A second one
  * beside one that waits ends the session and is answered with 400. */
-void tp_polling_get(tp_polling *p, tp_http_conn *conn);
+void tp_polling_get(tp_polling *p, tp_http_conn *conn,
+                    const tp_http_head *head);
 
 /* The head of a POST has come.  Returns whether its body may come too; if not,
  * it has been answered, with 400, and the session closed. */

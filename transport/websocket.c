@@ -217,13 +217,13 @@ static void flush(tp_dirty *dirty)
     } else if (ws->queue.count != 0) {
         return; /* on_writable() goes on */
     } else if (ws->state == ENDING && ws->peer_closed) {
-        bury(ws);
+        bury_and_tell(ws, SIO_OK);
     } else if (ws->state == ENDING) {
         ws->state = SHUT;
         ws->stream->ops->shut(ws->stream);
         sio_wheel_arm(&ws->loop->wheel, &ws->timer,
                       ws->loop->now + LINGER_MS);
-    } else {
+    } else if (ws->state == OPEN) {
         ws->base.events->drained(ws->base.owner, &ws->base);
     }
 }
@@ -272,7 +272,7 @@ static sio_error send_frame(eio_transport *tp, sio_frame *frame, eio_form form)
 {
     tp_websocket *ws = of(tp);
     sio_error err =
-        form == EIO_FORM_TEXT ? push(ws, frame, TP_WS_OP_TEXT)
+        (form & EIO_FORM_MASK) == EIO_FORM_TEXT ? push(ws, frame, TP_WS_OP_TEXT)
         : ws->base64          ? push_base64(ws, frame)
                               : push(ws, frame, TP_WS_OP_BINARY);
     if (err == SIO_OK && ws->queue.bytes > WRITE_EARLY) {

@@ -65,6 +65,18 @@ typedef void sio_allow_request_fn(sio_http_request *request,
 /* May add headers with sio_http_add_header() to an answer of the engine. */
 typedef void sio_headers_fn(sio_http_request *request, void *arg);
 
+/* Room for a session id with its NUL. */
+enum { SIO_SESSION_ID_SIZE = 65 };
+
+/*
+ * Chooses the id of a new session: writes to `id`, NUL-terminated, 1 to 64
+ * letters, digits, `-`, `_`, `.` and `~`, which are not in use and which nobody
+ * can guess, for who knows them can speak for the session.  Returns false to
+ * refuse the handshake (code 3), as an id that is not allowed does.
+ */
+typedef bool sio_generate_id_fn(sio_http_request *request,
+                                char id[SIO_SESSION_ID_SIZE], void *arg);
+
 /* Tells of a refused request: `code` and `message` as the client sees them
  * (0 "Transport unknown" to 5 "Unsupported protocol version"), `context` is a
  * short reason.  All valid until the call returns. */
@@ -100,6 +112,8 @@ typedef struct sio_server_config {
     const char *client_dir; /* where they are; NULL is where they were
                                installed */
     const char *cors_origin; /* NULL: no CORS headers; "*" or one origin */
+    bool http_compression;   /* gzip or deflate answers to polls ... */
+    uint32_t http_compression_threshold; /* ... of at least these bytes */
     const char *initial_packet; /* text sent behind the open packet, or NULL */
 
     /* Milliseconds; at least 1. */
@@ -128,6 +142,7 @@ typedef struct sio_server_config {
     sio_log_fn *on_log;
     sio_log_level log_level; /* the most talkative one that is reported */
     sio_allow_request_fn *on_allow_request;
+    sio_generate_id_fn *on_generate_id; /* NULL: random, of 20 characters */
     sio_headers_fn *on_initial_headers; /* the answer that opens a session */
     sio_headers_fn *on_headers;         /* every answer of the engine */
     sio_connection_error_fn *on_connection_error;
@@ -153,6 +168,8 @@ static inline sio_server_config sio_server_config_default(void)
     c.destroy_upgrade = true;
     c.destroy_upgrade_timeout_ms = 1000;
     c.serve_client = true;
+    c.http_compression = true;
+    c.http_compression_threshold = 1024;
     c.ping_interval_ms = 25000;
     c.ping_timeout_ms = 20000;
     c.upgrade_timeout_ms = 10000;
@@ -562,12 +579,14 @@ SIO_API sio_error sio_socket_emit_volatile(sio_socket *socket,
 SIO_API sio_error sio_socket_emit_json(sio_socket *socket, const char *event,
                                        const char *json, size_t len);
 
-enum { SIO_EMIT_VOLATILE = 1 };
+/* Flags of an emit: NO_COMPRESS is for what is compressed already, such as a
+ * picture. */
+enum { SIO_EMIT_VOLATILE = 1, SIO_EMIT_NO_COMPRESS = 2 };
 
 /*
  * Emits ready arguments: those of a received event, or the caller's own.
  * They are trusted to be well formed (emit_json checks) and copied.  `flags`
- * is 0 or SIO_EMIT_VOLATILE.  Errors as sio_socket_emit(), and
+ * is a set of SIO_EMIT_*.  Errors as sio_socket_emit(), and
  * SIO_ERR_ARGUMENT for more than max_attachments binaries.
  */
 SIO_API sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
@@ -713,6 +732,9 @@ SIO_API sio_broadcast sio_broadcast_except_list(sio_broadcast b,
 /* Dropped for each recipient for whom something waits to be sent. */
 SIO_API sio_broadcast sio_broadcast_volatile(sio_broadcast b);
 
+/* Whether answers that carry it may be compressed; they may, unless told. */
+SIO_API sio_broadcast sio_broadcast_compress(sio_broadcast b, bool compress);
+
 /* This server only, where several are connected by an adapter. */
 SIO_API sio_broadcast sio_broadcast_local(sio_broadcast b);
 
@@ -781,6 +803,19 @@ SIO_API sio_error sio_server_on_http(sio_server *server, const char *prefix,
  */
 SIO_API sio_error sio_server_serve_files(sio_server *server, const char *prefix,
                                          const char *dir);
+
+/*
+ * Has `fn` look at every request below the server's path, upgrades included,
+ * before the engine does; several run in the order of registration.  It may add
+ * headers to the answer by sio_http_add_header().  It returns true to let the
+ * request go on; false where it has answered by sio_http_respond(), or to have
+ * it refused (code 3).  `request` is valid until either.
+ *
+ * Returns SIO_OK or SIO_ERR_NO_MEMORY.
+ */
+typedef bool sio_request_fn(sio_http_request *request, void *arg);
+SIO_API sio_error sio_server_use(sio_server *server, sio_request_fn *fn,
+                                 void *arg);
 
 /* All borrowed from the request. */
 SIO_API const char *sio_http_method(const sio_http_request *request);
