@@ -7,7 +7,8 @@
  *
  *   echo ...             acked with ..., or emits `echo` ...
  *   message ...          emits `message` ...
- *   emit {event, volatile} ...   * emits event ... to the sender
+ *   emit {event, volatile, plain} ...   * emits event ... to the sender;
+ *                        plain: not compressed
  *   emit-text ...        * the same by a format, the arguments as one text
  *   burst {event, count, volatile, binary, regular} * emits event 0, 1, ...
  *                        in one go; with regular: event "regular" first; with
@@ -39,7 +40,7 @@
  *   leave ROOM|[ROOMS]   *
  *   rooms                * acks the rooms
  *   in ROOM              * acks true or false
- *   to {event, to, except, from, volatile} ...   * emits event ... to `to`, a
+ *   to {event, to, except, from, volatile, plain} ...   * emits event ... to `to`, a
  *                        list, but `except`, a list; from "socket" leaves out
  *                        the sender
  *   ask {event, to, except, from, timeout} X     * emits event X, asks for

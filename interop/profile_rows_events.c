@@ -48,6 +48,7 @@ static void on_emit(sio_socket *socket, sio_event *event, void *arg)
     }
     sio_args rest = sio_event_args_from(event, 1);
     unsigned flags = bool_member(opts, "volatile") ? SIO_EMIT_VOLATILE : 0;
+    flags |= bool_member(opts, "plain") ? SIO_EMIT_NO_COMPRESS : 0;
     rows_ack_error(
         event, sio_socket_emit_args(socket, text_member(opts, "event", "event"),
                                     &rest, flags));

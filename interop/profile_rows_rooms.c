@@ -112,7 +112,8 @@ static void target_init(target *t, sio_socket *socket, const json_t *opts)
     if (json_is_true(json_object_get(opts, "volatile"))) {
         b = sio_broadcast_volatile(b);
     }
-    t->broadcast = b;
+    t->broadcast = sio_broadcast_compress(
+        b, !json_is_true(json_object_get(opts, "plain")));
 }
 
 static const char *event_of(const json_t *opts)

@@ -19,6 +19,7 @@ typedef struct options {
     sio_server_config config; /* of the profile, then of the command line */
     const char *static_dir;   /* files served below "/", or NULL */
     uint32_t allow_delay_ms;  /* before a handshake is decided on */
+    bool hooks;               /* see hooks.c */
     bool deny_query;          /* refuse handshakes with `deny` in the query */
 } options;
 
@@ -62,6 +63,10 @@ bool query_value(const char *query, const char *name, char *out, size_t cap);
 
 /* A date as JavaScript's toISOString() has it. */
 void iso_now(char out[32]);
+
+/* What --hooks adds, before the server is made and after. */
+void hooks_configure(sio_server_config *config);
+bool hooks_add(sio_server *server);
 
 void profile_sio5_defaults(options *opts);
 bool profile_sio5_setup(testserver *ts);

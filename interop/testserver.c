@@ -249,6 +249,9 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
 static bool set_up(testserver *ts, const profile *own)
 {
     const char *dir = ts->options->static_dir;
+    if (ts->options->hooks && !hooks_add(ts->server)) {
+        return false;
+    }
     if (sio_server_on_http(ts->server, "/hello", on_hello, NULL) != SIO_OK ||
         sio_server_on_http(ts->server, "/echo", on_echo, NULL) != SIO_OK ||
         (dir != NULL &&
@@ -290,6 +293,9 @@ static int run(const options *opts, const profile *own)
     config.arg = &ts;
     if (opts->deny_query || opts->allow_delay_ms != 0) {
         config.on_allow_request = on_allow_request;
+    }
+    if (opts->hooks) {
+        hooks_configure(&config);
     }
     ts.server = ts.loop == NULL ? NULL : sio_server_new(&config);
     if (ts.server != NULL && set_up(&ts, own)) {

@@ -54,6 +54,10 @@ static const row rows[] = {
     {"deny-query", KIND_ON, AT(deny_query)},
     {"destroy-upgrade-timeout", KIND_U32,
      AT(config.destroy_upgrade_timeout_ms)},
+    {"no-http-compression", KIND_OFF, AT(config.http_compression)},
+    {"http-compression-threshold", KIND_U32,
+     AT(config.http_compression_threshold)},
+    {"hooks", KIND_ON, AT(hooks)},
     {"no-destroy-upgrade", KIND_OFF, AT(config.destroy_upgrade)},
 };
 // clang-format on

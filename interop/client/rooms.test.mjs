@@ -128,7 +128,7 @@ withServer('rooms', {}, (on, onEach) => {
     for (const socket of all) assertNumbered(await socket.heard.reach(300), 300);
   });
 
-  on('RM09 a broadcast collects all acks', async (t, server) => {
+  on('RM09 RM10 a broadcast collects all acks', async (t, server) => {
     const all = await members(t, server, [['9'], ['9'], ['9'], []]);
     for (const [i, socket] of all.entries()) socket.on('q', (x, done) => done({ i, x }, 'ignored'));
     const query = { to: '9', event: 'q', timeout: 10_000 };
