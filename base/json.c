@@ -419,7 +419,9 @@ scan_array_tracked(scanner *s, sio_json_placeholder_fn *found, void *arg,
     t.found = found;
     t.arg = arg;
     s->tracker = &t;
-    return scan_array(s, out);
+    sio_error err = scan_array(s, out);
+    s->tracker = NULL;
+    return err;
 }
 
 sio_error sio_json_array_scan(sio_bytes in, unsigned max_depth,

@@ -30,7 +30,7 @@ typedef struct eio_session_events {
     void (*message)(void *user, eio_session *session, eio_form form,
                     sio_bytes data);
 
-    /* Nothing waits to be sent any more. */
+    /* Messages were sent, and nothing waits to be sent any more. */
     void (*drained)(void *user, eio_session *session);
 
     /* The session has moved to another transport. */

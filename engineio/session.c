@@ -141,6 +141,7 @@ sio_error eio_session_send(eio_session *session, sio_frame *frame,
         err = SIO_ERR_BACKLOG;
     } else {
         err = eio_session_queue(session, frame, form);
+        session->owes_drained = true;
     }
     if (err != SIO_OK) {
         doom(session, err);
@@ -328,7 +329,8 @@ static void on_drained(void *owner, eio_transport *tp)
     }
     if (s->state == EIO_STATE_CLOSING) {
         close_flushed(s);
-    } else if (eio_session_backlog(s) == 0) {
+    } else if (s->owes_drained && eio_session_backlog(s) == 0) {
+        s->owes_drained = false;
         s->engine->events->drained(s->user, s);
     }
 }

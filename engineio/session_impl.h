@@ -32,6 +32,7 @@ struct eio_session {
     sio_frameq outbox; /* what the transport could not take yet */
     uint8_t state;     /* eio_state */
     bool upgraded;     /* no second time */
+    bool owes_drained; /* messages were sent since the last `drained` */
     sio_error doom;    /* a send has failed; closed before the turn ends */
     sio_error blame;   /* why this side closes, where the peer is to blame */
     uint8_t sid_len;

@@ -40,7 +40,7 @@ static sio_error encode(sio_outgoing *out, sio_namespace *nsp,
                         const sio_packet_head *head, const char *event,
                         const sio_args *args)
 {
-    sio_bytes name = event == NULL ? (sio_bytes){0} : sio_text(event);
+    sio_bytes name = sio_text(event == NULL ? "" : event);
     sio_bytes json = {(const uint8_t *)args->json, args->json_len};
     /* Type, two numbers, punctuation; a name that is all escapes. */
     size_t most = 64 + nsp->name_len + 6 * name.len + json.len;

@@ -263,7 +263,7 @@ void sio_next_refuse(sio_next *next, const char *message, const char *data)
     sio_socket *socket = next->socket;
     sio_client *client = socket->client;
     refusal r = {sio_namespace_view(socket->nsp), sio_text(message),
-                 data == NULL ? (sio_bytes){0} : sio_text(data)};
+                 sio_text(data == NULL ? "" : data)};
     if (socket->state == SIO_SOCKET_CONNECTING) {
         if (r.data.len != 0 &&
             sio_json_check(r.data, client->core->limits.max_depth) != SIO_OK) {

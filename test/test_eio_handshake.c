@@ -62,7 +62,7 @@ static const struct {
     {"post",                    BOTH, "polling", POLL, 4, POST, PLAIN, true, OK, ""},
     {"upgrade",                 BOTH, "websocket", POLL, 4, GET, UP, true, OK, ""},
     {"upgrade of a websocket",  BOTH, "websocket", SOCK, 4, GET, UP, true, OK, ""},
-    {"plain websocket request", BOTH, "websocket", SOCK, 4, GET, PLAIN, true, OK, ""},
+    {"plain websocket request", BOTH, "websocket", SOCK, 4, GET, PLAIN, true, NO(REQUEST), "TRANSPORT_MISMATCH"},
     {"upgrade to polling",      BOTH, "polling", POLL, 4, GET, UP, true, NO(REQUEST), "TRANSPORT_MISMATCH"},
     {"poll of a websocket",     BOTH, "polling", SOCK, 4, GET, PLAIN, true, NO(REQUEST), "TRANSPORT_MISMATCH"},
     {"post to a websocket",     BOTH, "polling", SOCK, 4, POST, PLAIN, true, NO(REQUEST), "TRANSPORT_MISMATCH"},

@@ -99,16 +99,18 @@ static int bind_one(const struct addrinfo *at, int backlog)
     return fd;
 }
 
+/* Addresses of both families have it at the same place. */
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage at;
+    static_assert(offsetof(struct sockaddr_in, sin_port) ==
+                      offsetof(struct sockaddr_in6, sin6_port),
+                  "one place");
+    struct sockaddr_in6 at = {0};
     socklen_t len = sizeof(at);
     if (getsockname(fd, (struct sockaddr *)&at, &len) != 0) {
         return 0;
     }
-    return ntohs(at.ss_family == AF_INET6
-                     ? ((struct sockaddr_in6 *)&at)->sin6_port
-                     : ((struct sockaddr_in *)&at)->sin_port);
+    return ntohs(at.sin6_port);
 }
 
 static void set_port(struct sockaddr *at, uint16_t port)
