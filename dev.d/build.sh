@@ -1,17 +1,21 @@
 # shellcheck shell=bash
 # Builds: of C by meson, of the client's bundles by hand.
 
-# compile FOLDER OPTION...: builds with these options of meson.
-compile() {
+# set_up FOLDER OPTION...: a build with these options of meson.
+set_up() {
     local folder=$1 name
     name=$(basename "$folder")
     shift
     if [ ! -f "$folder/build.ninja" ]; then
-        quiet "setup-$name" meson setup "$folder" "$@" || return
+        quiet "setup-$name" meson setup "$folder" "$@"
     elif [ $# -gt 0 ]; then
-        quiet "setup-$name" meson configure "$folder" "$@" || return
+        quiet "setup-$name" meson configure "$folder" "$@"
     fi
-    quiet "build-$name" ninja -C "$folder"
+}
+
+# compile FOLDER OPTION...: the same, and builds all of it.
+compile() {
+    set_up "$@" && quiet "build-$(basename "$1")" ninja -C "$1"
 }
 
 # A folder that was set up by hand keeps its options.

@@ -1,8 +1,9 @@
-"""count_node.py TAP SPEC: reads what Node's test runner said in two formats,
-prints "PASSED FAILED SKIPPED" and, on stderr, what SPEC says of failures.
+"""count_node.py RESULTS SPEC: reads what Node's test runner said, as lines of
+interop/support/reporter.mjs and for people, prints "PASSED FAILED SKIPPED"
+and, on stderr, what SPEC says of failures.
 """
 
-import re
+import json
 import sys
 from pathlib import Path
 
@@ -12,16 +13,17 @@ def read(path):
 
 
 def main():
-    tap, spec = read(sys.argv[1]), read(sys.argv[2])
-    summary = dict(re.findall(r"^# (\w+) (\d+)$", tap, re.MULTILINE))
+    lines, spec = read(sys.argv[1]).splitlines(), read(sys.argv[2])
+    results = [json.loads(line) for line in lines if line.endswith("}")]
+    tests = [r for r in results if "end" not in r]
 
-    passed = int(summary.get("pass", 0))
-    failed = int(summary.get("fail", 0)) + int(summary.get("cancelled", 0))
-    skipped = int(summary.get("skipped", 0)) + int(summary.get("todo", 0))
-    if "pass" not in summary:
+    skipped = sum(t["skipped"] for t in tests)
+    passed = sum(t["ok"] and not t["skipped"] for t in tests)
+    failed = len(tests) - skipped - passed
+    if len(results) == len(tests):
         print("FAILED: the test runner did not come to its end", file=sys.stderr)
         failed += 1
-    elif passed + failed == 0:
+    elif not passed + failed:
         print("FAILED: no test has run", file=sys.stderr)
         failed += 1
 

@@ -1,5 +1,6 @@
-"""count_unit.py TESTLOG: reads meson's testlog.json, prints "PASSED FAILED
-SKIPPED" and, on stderr, the output of each program that failed.
+"""count_unit.py TESTLOG TAP: reads meson's testlog.json, prints "PASSED FAILED
+SKIPPED" and, on stderr, the output of each program that failed.  What programs
+said goes to TAP.
 
 A program that speaks TAP counts by its cases, another one by its end.
 """
@@ -30,10 +31,15 @@ def count(program):
 
 def main():
     totals = [0, 0, 0]
-    with open(sys.argv[1], encoding="utf-8") as log:
+    with (
+        open(sys.argv[1], encoding="utf-8") as log,
+        open(sys.argv[2], "w", encoding="utf-8") as tap,
+    ):
         for line in log:
             program = json.loads(line)
             counts = count(program)
+            print(f"# {program['name']}", file=tap)
+            print(program.get("stdout", ""), file=tap)
             totals = [a + b for a, b in zip(totals, counts)]
             if counts[1]:
                 print(f"FAILED: {program['name']}", file=sys.stderr)

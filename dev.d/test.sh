@@ -2,8 +2,13 @@
 # ./dev test: parts that count what passed and failed, and print what failed.
 
 PASSED=0 FAILED=0 SKIPPED=0
-TEST_PARTS=(unit clang consumer interop browser fuzz)
+TEST_PARTS=(unit clang consumer interop browser fuzz docs)
 FUZZ_SECONDS=${FUZZ_SECONDS:-5} # each target, within ./dev test
+RESULT_FILES=()                 # files with the results of single tests
+
+# Undefined behaviour and leaks end a program with an error.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 
 # count PASSED FAILED [SKIPPED]
 count() {
@@ -40,16 +45,14 @@ run_tests() {
     done
     [ $# -gt 0 ] || set -- "${TEST_PARTS[@]}"
     need_for_tests "$@"
+    mkdir -p "$LOGS"
     for part in "$@"; do
         say "== $part"
         "test_$part" || true # it has counted
         say "   $PASSED passed, $FAILED failed, $((SECONDS - start)) s so far"
     done
-    if [ "$SKIPPED" -gt 0 ]; then
-        echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
-    else
-        echo "$PASSED passed, $FAILED failed"
-    fi
+    [ "$SKIPPED" -eq 0 ] || say "$SKIPPED skipped"
+    echo "$PASSED passed, $FAILED failed"
     [ "$FAILED" -eq 0 ] && [ "$PASSED" -gt 0 ]
 }
 
@@ -61,6 +64,7 @@ need_for_tests() {
     esac
     case " $* " in
         *" interop "* | *" browser "*) purposes+=(client) ;;
+        *" docs "*) purposes+=(node) ;;
     esac
     case " $* " in
         *" browser "*) purposes+=(browser) ;;
@@ -85,16 +89,19 @@ build_clang() {
 
 # unit_tests FOLDER: runs them in this build and counts each case.
 unit_tests() {
-    local result passed failed skipped
-    meson test -C "$1" --suite unit --no-rebuild --quiet >/dev/null 2>&1 || true
-    result=$(python3 dev.d/count_unit.py "$1/meson-logs/testlog.json") ||
+    local tap=$LOGS/unit.tap result passed failed skipped
+    quiet unit meson test -C "$1" --suite unit --no-rebuild 2>/dev/null || true
+    result=$(python3 dev.d/count_unit.py "$1/meson-logs/testlog.json" "$tap") ||
         result="0 1 0"
     read -r passed failed skipped <<<"$result"
     count "$passed" "$failed" "$skipped"
+    RESULT_FILES+=("$tap")
 }
 
 test_unit() {
-    require asan build_asan && unit_tests "$BUILD/asan"
+    require asan build_asan || return
+    rm -f "$BUILD/asan/meson-logs/testlog.json"
+    unit_tests "$BUILD/asan"
 }
 
 # Everything as clang releases it; its run of the unit tests counts as one.
@@ -129,24 +136,34 @@ consume() {
 }
 
 test_interop() {
-    node_tests interop "$(test_files -not -path '*/browser/*')"
+    node_tests interop 600 "$(test_files './raw/*' './client/*')"
 }
 
 test_browser() {
-    node_tests browser "$(test_files -path '*/browser/*')"
+    node_tests browser 300 "$(test_files './browser/*')"
 }
 
+# test_files PATTERN...: the tests in interop/ whose path is like one of these.
 test_files() {
-    (cd interop && find . -name node_modules -prune -o -name '*.test.mjs' "$@" \
-        -print | sort)
+    local pattern
+    for pattern in "$@"; do
+        (cd interop && find . -path "$pattern" -name '*.test.mjs')
+    done | sort
 }
 
-# node_tests NAME FILES: runs files of interop/ against the sanitized build.
+# node_tests NAME SECONDS FILES: runs files of interop/ against the sanitized
+# build.
 node_tests() {
-    local tap=$LOGS/$1.tap log=$LOGS/$1.log result passed failed skipped
     require asan build_asan || return
     require client prepare_client || return
     require npm npm_ci interop || return
+    node_run "$@"
+    RESULT_FILES+=("$LOGS/$1.jsonl")
+}
+
+# node_run NAME SECONDS FILES: runs these with Node and counts their tests.
+node_run() {
+    local results=$LOGS/$1.jsonl log=$LOGS/$1.log result passed failed skipped
     # Each file is a word.
     # shellcheck disable=SC2086
     (
@@ -155,21 +172,43 @@ node_tests() {
         export CHAT=$BUILD/asan/examples/chat/chat
         export CLIENT_DIR=$CLIENT
         export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
-        export UBSAN_OPTIONS=print_stacktrace=1
-        timeout 600 node --test \
-            --test-reporter=tap --test-reporter-destination="$tap" \
-            --test-reporter=spec --test-reporter-destination="$log" \
-            $2
+        timeout "$2" node --test --test-reporter=./support/reporter.mjs \
+            --test-reporter-destination="$results" --test-reporter=spec \
+            --test-reporter-destination="$log" $3 >"$log.out" 2>&1 </dev/null
     ) || true
-    result=$(python3 dev.d/count_node.py "$tap" "$log") || result="0 1 0"
+    result=$(python3 dev.d/count_node.py "$results" "$log") || result="0 1 0"
     read -r passed failed skipped <<<"$result"
     count "$passed" "$failed" "$skipped"
 }
 
+# As many targets at once as there are processors.
 test_fuzz() {
-    local target
+    local target failed
     require fuzz-build build_fuzz || return
+    export -f fuzz_one
+    export BUILD LOGS
+    # Expanded by that bash, not by this one.
+    # shellcheck disable=SC2016
+    failed=$(fuzz_targets | xargs -P "$(nproc)" -I{} bash -c \
+        'fuzz_one "$1" "$2" >"$LOGS/fuzz-$1.log" 2>&1 </dev/null || echo "$1"' \
+        fuzz {} "$FUZZ_SECONDS") || true
     for target in $(fuzz_targets); do
-        attempt "fuzz-$target" fuzz_one "$target" "$FUZZ_SECONDS" || true
+        if grep -qx -e "$target" <<<"$failed"; then
+            tail -n 100 "$LOGS/fuzz-$target.log" >&2
+            say "FAILED: fuzz-$target"
+            count 0 1
+        else
+            count 1 0
+        fi
     done
+}
+
+# What docs/features.md calls works has passed, in the parts that just ran;
+# without these, a test of that name exists.
+test_docs() {
+    local -x RESULTS=
+    if [[ " ${RESULT_FILES[*]} " == *interop* ]]; then
+        RESULTS=$(IFS=: && echo "${RESULT_FILES[*]}")
+    fi
+    node_run docs 60 features.test.mjs
 }

@@ -235,7 +235,7 @@ void rig_init(engine_rig *rig)
 void rig_deinit(engine_rig *rig)
 {
     memset(rig->reactions, 0, sizeof(rig->reactions));
-    REQUIRE(eio_engine_close_all(&rig->engine, EIO_CLOSE_NOW) == SIO_OK);
+    eio_engine_close_all(&rig->engine, EIO_CLOSE_NOW);
     rig_turn(rig);
     REQUIRE(rig->engine.sessions.count == 0);
     REQUIRE(rig->counters[SIO_COUNTER_SESSIONS] == 0);

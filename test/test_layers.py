@@ -22,7 +22,7 @@ LIBC = (
 )
 # Sockets, a clock and threads, which sessions and meaning never see.
 WORLD = (
-    r"(arpa/inet|fcntl|poll|pthread|signal|time|unistd|netdb|netinet/\w+|"
+    r"(arpa/inet|fcntl|poll|pthread|signal|unistd|netdb|netinet/\w+|"
     r"linux/\w+|sys/(epoll|event|eventfd|socket|time|timerfd|types|uio|un|wait))\.h"
 )
 
@@ -56,6 +56,8 @@ LAYERS = {
         None,
     ),
 }
+# <time.h> is there to write a date, not to ask for one.
+CLOCK = re.compile(r"\b(time|clock|clock_gettime|gettimeofday|timespec_get)\s*\(")
 # The composition root: the only files that include every layer.
 ROOT_FILE = re.compile(r"socketio/server\w*\.[ch]$")
 
@@ -110,6 +112,16 @@ def include_faults(root, folder):
                 yield f"{name}:{number}: {folder}/ may not include {header}"
 
 
+def clock_faults(root):
+    for folder in ["engineio", "socketio"]:
+        for path in files(root, folder, CODE):
+            name = path.relative_to(root).as_posix()
+            for number, line in enumerate(lines(path), 1):
+                match = None if ROOT_FILE.search(name) else CLOCK.search(line)
+                if match:
+                    yield f"{name}:{number}: {folder}/ is told the time"
+
+
 def word_faults(root):
     for path in files(root, "base", CODE):
         name = path.relative_to(root).as_posix()
@@ -147,6 +159,7 @@ def listing_faults(root):
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     checks = [(f"includes of {f}/", include_faults(root, f)) for f in LAYERS]
+    checks.append(("engineio/ and socketio/ ask no clock", clock_faults(root)))
     checks.append(("base/ knows no protocol", word_faults(root)))
     checks.append((f"files below {MAX_LINES} lines", length_faults(root)))
     checks.append(("every source is in meson.build", listing_faults(root)))

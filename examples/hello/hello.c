@@ -1,5 +1,7 @@
 /* A room to join and to talk in: everything a first server needs. */
 
+#include <stdio.h>
+
 #include "socketio/socketio.h"
 
 static void on_join(sio_socket *socket, sio_event *event, void *arg)
@@ -34,6 +36,9 @@ int main(void)
         return 1;
     }
     sio_error err = sio_server_run(io);
+    if (err != SIO_OK) {
+        fprintf(stderr, "hello: %s\n", sio_error_text(err));
+    }
     sio_server_free(io);
     return err == SIO_OK ? 0 : 1;
 }

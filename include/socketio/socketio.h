@@ -23,6 +23,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "socketio/error.h"
 #include "socketio/log.h"
@@ -154,10 +155,7 @@ typedef struct sio_server_config {
 static inline sio_server_config sio_server_config_default(void)
 {
     sio_server_config c;
-    unsigned char *raw = (unsigned char *)&c;
-    for (size_t i = 0; i < sizeof(c); i++) {
-        raw[i] = 0;
-    }
+    memset(&c, 0, sizeof(c));
     c.size = sizeof(c);
     c.port = 3000;
     c.backlog = 1024;

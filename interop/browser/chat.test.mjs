@@ -287,6 +287,7 @@ test('browser: names are asked for, shown and changed', LIMIT, () =>
     await ada.page.press('#name', 'Enter');
     await ben.page.locator('.who b', { hasText: /^Ada$/ }).waitFor();
     await ben.page.locator('#people-list .name', { hasText: /^Ada$/ }).waitFor();
+    await ada.page.locator('#me-name', { hasText: /^Ada$/ }).waitFor();
     await ada.page.reload();
     await ada.online();
     assert.equal(await ada.page.locator('#me-name').textContent(), 'Ada');

@@ -163,7 +163,7 @@ withServer('acks', {}, (on, onEach) => {
   });
 
   onEach('EV21 a client tries again until it is acknowledged', async (t, server, options) => {
-    const socket = await connected(t, server, '/', { ...options, retries: 4, ackTimeout: 150 });
+    const socket = await connected(t, server, '/', { ...options, retries: 4, ackTimeout: 300 });
     const answered = new Promise((done, fail) => {
       socket.emit('flaky', 'x', (err, ...list) => (err ? fail(err) : done(list)));
     });
@@ -176,7 +176,7 @@ withServer('acks', {}, (on, onEach) => {
   on('EV21 ackTimeout is the client\'s own', async (t, server) => {
     const socket = await connected(t, server, '/', { ackTimeout: 50 });
     await assert.rejects(socket.emitWithAck('ack-never'), /timed out/);
-    assert.equal(await socket.emitWithAck('echo', 1), 1);
+    assert.equal(await socket.timeout(LIMIT).emitWithAck('echo', 1), 1);
   });
 
   onEach('HB09 what is queued is drained, nothing is lost', async (t, server, options) => {
