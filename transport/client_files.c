@@ -73,6 +73,9 @@ static void look_for(tp_client_files *files, size_t i)
     for (size_t n = TP_CODING_COUNT; n-- > 0;) {
         tp_file file = {.fd = -1};
         tp_coding coding = (tp_coding)n;
+        if (coding == TP_CODING_DEFLATE) {
+            continue; /* not among the files */
+        }
         sio_error err = open_coded(files, i, coding, &file);
         if (err == SIO_OK && file.fd >= 0) {
             close(file.fd);
