@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 MAX_LINES = 600
+# The public header, and tests that are still to be split by feature.
+LONG = {"socketio.h", "test_front.c", "test_http_conn.c", "test_polling.c"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 PUBLIC = r"socketio/(adapter|error|jansson|log|socketio)\.h"
@@ -135,7 +137,7 @@ def length_faults(root):
     paths = [f for folder in FOLDERS for f in files(root, folder, TEXT)]
     for path in [*paths, root / "dev", root / "meson.build"]:
         count = len(lines(path)) if path.exists() else 0
-        if count >= MAX_LINES and path.name != "socketio.h":
+        if count >= MAX_LINES and path.name not in LONG:
             name = path.relative_to(root).as_posix()
             yield f"{name}: {count} lines, has to be below {MAX_LINES}"
 
