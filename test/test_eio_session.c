@@ -238,7 +238,7 @@ static void test_order(void **state)
     char expected[1024] = " [";
     size_t len = 2;
     for (int i = 0; i < 60; i++) {
-        char text[8];
+        char text[16];
         (void)snprintf(text, sizeof(text), "m%d", i);
         uint8_t byte = (uint8_t)i;
         sio_error err = i % 3 == 0
