@@ -37,7 +37,7 @@ typedef struct eio_engine {
     const eio_config *config;
     sio_wheel *wheel;
     const uint64_t *now; /* ms; the wheel's own time lags behind it */
-    sio_link *doomed; /* sio_mortal, freed at the end of the turn */
+    sio_link *doomed;    /* sio_mortal, freed at the end of the turn */
     sio_frame_pool *frames;
     sio_chunk_pool *chunks;
     sio_random *random;

@@ -39,9 +39,9 @@ static eio_refusal check_known(const eio_session *s, const eio_knock *knock,
                                unsigned bit, const char **context)
 {
     const char *carried_by = eio_session_transport_name(s);
-    bool same = sio_bytes_eq(
-        knock->transport,
-        (sio_bytes){(const uint8_t *)carried_by, strlen(carried_by)});
+    bool same =
+        sio_bytes_eq(knock->transport, (sio_bytes){(const uint8_t *)carried_by,
+                                                   strlen(carried_by)});
     if (knock->upgrade ? bit != SIO_TRANSPORT_WEBSOCKET
                        : !same || bit != SIO_TRANSPORT_POLLING) {
         *context = "TRANSPORT_MISMATCH";

@@ -10,8 +10,8 @@ eio_request *eio_request_ref(eio_request *request)
 
 void eio_request_unref(eio_request *request)
 {
-    if (request != NULL && atomic_fetch_sub_explicit(&request->refs, 1,
-                                                     memory_order_acq_rel) == 1) {
+    if (request != NULL && atomic_fetch_sub_explicit(
+                               &request->refs, 1, memory_order_acq_rel) == 1) {
         free(request);
     }
 }

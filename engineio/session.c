@@ -94,8 +94,7 @@ void eio_session_flush(eio_session *s)
     const sio_frameq_entry *first;
     while (tp != NULL && tp->writable &&
            (first = sio_frameq_first(&s->outbox)) != NULL) {
-        sio_error err =
-            tp->ops->send(tp, first->frame, (eio_form)first->flags);
+        sio_error err = tp->ops->send(tp, first->frame, (eio_form)first->flags);
         if (err != SIO_OK) {
             doom(s, err);
             return;
@@ -252,7 +251,8 @@ void eio_session_blame(eio_session *session, sio_error why)
     eio_session_close(session, EIO_CLOSE_LINGER);
 }
 
-/* --------------------------------------------------- the transport's news -- */
+/* --------------------------------------------------- the transport's news --
+ */
 
 static void fail(eio_session *s, sio_error why)
 {
@@ -263,10 +263,9 @@ static void fail(eio_session *s, sio_error why)
                   (const char *)s->request->address.base,
                   eio_session_transport_name(s), sio_error_text(why));
     eio_count_error(s->engine, why);
-    eio_session_finish(s, EIO_CLOSE_NOW,
-                       unreadable ? EIO_REASON_PARSE_ERROR
-                                  : EIO_REASON_TRANSPORT_ERROR,
-                       why);
+    eio_session_finish(
+        s, EIO_CLOSE_NOW,
+        unreadable ? EIO_REASON_PARSE_ERROR : EIO_REASON_TRANSPORT_ERROR, why);
 }
 
 static void rearm(eio_session *s)
@@ -344,8 +343,7 @@ static void on_failed(void *owner, eio_transport *tp, sio_error why)
 static void on_gone(void *owner, eio_transport *tp, sio_error why)
 {
     eio_session *s = owner;
-    eio_reason reason = s->state == EIO_STATE_CLOSING
-                            ? EIO_REASON_FORCED_CLOSE
+    eio_reason reason = s->state == EIO_STATE_CLOSING ? EIO_REASON_FORCED_CLOSE
                         : why == SIO_OK ? EIO_REASON_TRANSPORT_CLOSE
                                         : EIO_REASON_TRANSPORT_ERROR;
     (void)tp;

@@ -26,11 +26,11 @@ typedef struct eio_transport_ops {
      * can take over a session from another transport. */
     bool can_take_over;
 
-    /* Queues one encoded packet, sharing `frame`; `form` may have PLAIN.  A TEXT frame holds the
-     * packet with its type digit, a BINARY one the bare bytes of a message;
-     * base64, where a carrier needs it, is the carrier's affair.  Call it only
-     * while `writable`.  Never calls back into the session before returning.
-     * May fail with NO_MEMORY. */
+    /* Queues one encoded packet, sharing `frame`; `form` may have PLAIN.  A
+     * TEXT frame holds the packet with its type digit, a BINARY one the bare
+     * bytes of a message; base64, where a carrier needs it, is the carrier's
+     * affair.  Call it only while `writable`.  Never calls back into the
+     * session before returning. May fail with NO_MEMORY. */
     sio_error (*send)(eio_transport *tp, sio_frame *frame, eio_form form);
 
     /* Ends the transport, which is final: no event but `gone` follows, in a

@@ -1,9 +1,9 @@
 #include <stdlib.h>
 
+#include "base/query.h"
 #include "base/writer.h"
 #include "transport/http1.h"
 #include "transport/http_chunked.h"
-#include "base/query.h"
 
 #define REQUIRE(cond) ((cond) ? (void)0 : abort())
 #define SIZE_MAX_IN 4096

@@ -164,13 +164,14 @@ static void on_headers(sio_http_request *request, void *arg)
     json_decref(state->headers);
     state->headers = json_object();
     for (uint32_t i = 0; i < r->header_count; i++) {
-        json_object_set_new(state->headers,
-                            (const char *)r->headers[i].name.base,
-                            json_string((const char *)r->headers[i].value.base));
+        json_object_set_new(
+            state->headers, (const char *)r->headers[i].name.base,
+            json_string((const char *)r->headers[i].value.base));
     }
 }
 
-/* --------------------------------------------------------------- profiles -- */
+/* --------------------------------------------------------------- profiles --
+ */
 
 void profile_eio4_defaults(options *opts)
 {

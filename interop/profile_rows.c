@@ -40,13 +40,12 @@
  *   leave ROOM|[ROOMS]   *
  *   rooms                * acks the rooms
  *   in ROOM              * acks true or false
- *   to {event, to, except, from, volatile, plain} ...   * emits event ... to `to`, a
- *                        list, but `except`, a list; from "socket" leaves out
- *                        the sender
- *   ask {event, to, except, from, timeout} X     * emits event X, asks for
- *                        acks; acks error, answers, count, expected
- *   all {do, to, except, room, close}   * do: "join", "leave", "disconnect"
- *   immutable            emits `m` 3, 2, 1 by operators made of one another
+ *   to {event, to, except, from, volatile, plain} ...   * emits event ... to
+ * `to`, a list, but `except`, a list; from "socket" leaves out the sender ask
+ * {event, to, except, from, timeout} X     * emits event X, asks for acks; acks
+ * error, answers, count, expected all {do, to, except, room, close}   * do:
+ * "join", "leave", "disconnect" immutable            emits `m` 3, 2, 1 by
+ * operators made of one another
  *
  * On connection a socket with {greet: N} in its auth is sent `n` 0 to N - 1.
  * "/any" notes every event: {what: "any", event, count}.  The namespaces with

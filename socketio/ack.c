@@ -126,8 +126,7 @@ void sio_ack_forget(sio_socket *socket, uint64_t id)
 void sio_ack_arrive(sio_socket *socket, const sio_packet *packet,
                     const sio_binary *binaries)
 {
-    uint32_t at =
-        packet->has_id ? find(socket, packet->id) : socket->ack_count;
+    uint32_t at = packet->has_id ? find(socket, packet->id) : socket->ack_count;
     if (at == socket->ack_count) {
         return; /* late, or never asked for */
     }

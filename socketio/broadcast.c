@@ -250,10 +250,10 @@ static void add_answer(survey *s, const sio_event *answer)
     sio_binary binary;
     size_t len = 0;
     const char *first = sio_event_arg(answer, 0, &len);
-    bool none = first == NULL ||
-                sio_event_arg_binary(answer, 0, &binary) == SIO_OK;
-    sio_bytes text = none ? SIO_LIT("null")
-                          : (sio_bytes){(const uint8_t *)first, len};
+    bool none =
+        first == NULL || sio_event_arg_binary(answer, 0, &binary) == SIO_OK;
+    sio_bytes text =
+        none ? SIO_LIT("null") : (sio_bytes){(const uint8_t *)first, len};
     if (sio_buf_reserve(&s->answers, text.len + 1) != SIO_OK) {
         return;
     }
@@ -348,7 +348,8 @@ sio_error sio_broadcast_emit_ack(sio_broadcast b, const char *event,
     return err;
 }
 
-/* ---------------------------------------------------- the whole of a room -- */
+/* ---------------------------------------------------- the whole of a room --
+ */
 
 /* Recipients taken beforehand, for what changes the lists they are in. */
 typedef struct crowd {

@@ -223,8 +223,8 @@ static sio_error add_attachment(sio_client *client, sio_bytes data)
 static void on_binary(sio_client *client, sio_bytes data)
 {
     sio_incoming *in = client->incoming;
-    sio_error err = in == NULL ? SIO_ERR_VIOLATION
-                               : add_attachment(client, data);
+    sio_error err =
+        in == NULL ? SIO_ERR_VIOLATION : add_attachment(client, data);
     if (err != SIO_OK) {
         drop_incoming(client);
         blame(client, err);

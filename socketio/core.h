@@ -26,7 +26,7 @@ typedef struct sio_core {
     uint32_t connect_timeout; /* ms */
     uint32_t max_namespaces;
     uint32_t max_rooms;
-    size_t max_binary; /* bytes in the attachments of one packet */
+    size_t max_binary;  /* bytes in the attachments of one packet */
     sio_map namespaces; /* of sio_namespace, by name */
     sio_link nexts;     /* of sio_next: middlewares that have not answered */
     bool closing;
@@ -173,16 +173,16 @@ struct sio_socket {
     sio_namespace *nsp;
     sio_client *client; /* NULL once the session is closed */
     sio_link in_client;
-    sio_map_node node; /* in nsp->sockets */
-    sio_link seats;    /* of sio_seat.in_socket */
-    uint64_t mark;     /* of the latest walk that met it */
+    sio_map_node node;  /* in nsp->sockets */
+    sio_link seats;     /* of sio_seat.in_socket */
+    uint64_t mark;      /* of the latest walk that met it */
     sio_ack_slot *acks; /* by rising id; owned */
     uint32_t ack_first, ack_count, ack_cap;
     void *data;
     void (*destroy)(void *data);
-    char *auth;             /* JSON, NUL-terminated, owned; NULL is "{}" */
-    void *auth_tree;        /* json_t, made on demand */
-    eio_request *request;   /* shared with the session */
+    char *auth;               /* JSON, NUL-terminated, owned; NULL is "{}" */
+    void *auth_tree;          /* json_t, made on demand */
+    eio_request *request;     /* shared with the session */
     sio_handshake *handshake; /* made on demand */
     char id[SIO_TOKEN_LEN + 1];
 };
@@ -217,7 +217,8 @@ sio_room *sio_room_find(const sio_namespace *nsp, sio_bytes name);
 void sio_room_report(sio_namespace *nsp, sio_room_change change,
                      const char *room, const char *id);
 
-/* ------------------------------------------------------ packets going out -- */
+/* ------------------------------------------------------ packets going out --
+ */
 
 /* An encoded event or ack with its attachments. */
 typedef struct sio_outgoing {

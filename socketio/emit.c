@@ -123,7 +123,8 @@ sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket)
     return err;
 }
 
-/* --------------------------------------------------------------- emitting -- */
+/* --------------------------------------------------------------- emitting --
+ */
 
 sio_error sio_args_of_json(const char *json, size_t len, sio_args *out)
 {
@@ -202,8 +203,7 @@ sio_error sio_socket_emit_volatile(sio_socket *socket, const char *event,
 {
     va_list list;
     va_start(list, format);
-    sio_error err =
-        emit_packed(socket, event, SIO_EMIT_VOLATILE, format, list);
+    sio_error err = emit_packed(socket, event, SIO_EMIT_VOLATILE, format, list);
     va_end(list);
     return err;
 }

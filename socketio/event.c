@@ -131,8 +131,8 @@ size_t sio_event_arg_count(const sio_event *event)
 
 static sio_bytes arg_at(const sio_event *event, size_t index)
 {
-    sio_json_items it = sio_json_items_of_list((sio_bytes){
-        (const uint8_t *)event->args.json, event->args.json_len});
+    sio_json_items it = sio_json_items_of_list(
+        (sio_bytes){(const uint8_t *)event->args.json, event->args.json_len});
     sio_bytes item;
     sio_json_type type;
     while (sio_json_items_next(&it, &item, &type)) {

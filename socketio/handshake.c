@@ -37,9 +37,9 @@ static const char *remember(sio_handshake *handshake, const char *name,
                             bool in_query, const char *value)
 {
     size_t size = strlen(name) + 1;
-    answer *a = value == NULL ? NULL
-                              : sio_arena_alloc(&handshake->arena,
-                                                sizeof(*a) + size);
+    answer *a = value == NULL
+                    ? NULL
+                    : sio_arena_alloc(&handshake->arena, sizeof(*a) + size);
     if (a != NULL) {
         *a = (answer){handshake->answers, value, in_query};
         memcpy(a->name, name, size);

@@ -188,8 +188,8 @@ sio_error sio_namespace_on_disconnecting(sio_namespace *nsp,
     return sio_hooks_add(&nsp->disconnecting, (void (*)(void))fn, arg);
 }
 
-sio_error sio_namespace_on_disconnect(sio_namespace *nsp,
-                                      sio_disconnect_fn *fn, void *arg)
+sio_error sio_namespace_on_disconnect(sio_namespace *nsp, sio_disconnect_fn *fn,
+                                      void *arg)
 {
     return sio_hooks_add(&nsp->disconnect, (void (*)(void))fn, arg);
 }

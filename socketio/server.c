@@ -39,8 +39,8 @@ static void on_headers(void *app, tp_exchange *x)
     server->config.on_headers(x, server->config.arg);
 }
 
-static void on_refused(void *app, tp_exchange *x, int code,
-                       const char *message, const char *context)
+static void on_refused(void *app, tp_exchange *x, int code, const char *message,
+                       const char *context)
 {
     sio_server *server = app;
     server->config.on_connection_error(x, code, message, context,
@@ -141,7 +141,8 @@ bool sio_server_closed(const sio_server *server)
     return server->closed;
 }
 
-/* ------------------------------------------------------------ life, death -- */
+/* ------------------------------------------------------------ life, death --
+ */
 
 static void wire(sio_server *server)
 {
@@ -194,9 +195,9 @@ static sio_error init_layers(sio_server *server)
         err = SIO_ERR_NO_MEMORY;
     }
     if (err == SIO_OK && c->serve_client) {
-        err = tp_client_files_new(
-            c->client_dir == NULL ? SIO_CLIENT_DIR : c->client_dir,
-            &server->log, &server->client_files);
+        err = tp_client_files_new(c->client_dir == NULL ? SIO_CLIENT_DIR
+                                                        : c->client_dir,
+                                  &server->log, &server->client_files);
         server->front.client_files = server->client_files;
     }
     if (err != SIO_OK) {
@@ -242,9 +243,9 @@ sio_error sio_server_listen(sio_server *server)
         .connection = tp_front_accept,
         .owner = &server->front,
     };
-    sio_error err = tp_listener_open(&server->listener, server->config.host,
-                                     server->config.port,
-                                     server->config.backlog);
+    sio_error err =
+        tp_listener_open(&server->listener, server->config.host,
+                         server->config.port, server->config.backlog);
     if (err != SIO_OK) {
         server->listener.loop = NULL;
         return err;

@@ -108,7 +108,8 @@ static sio_error set_cors(sio_server *server)
     if (origin == NULL) {
         return SIO_OK;
     }
-    const char *end = strcmp(origin, "*") == 0 ? "\r\n" : "\r\nVary: Origin\r\n";
+    const char *end =
+        strcmp(origin, "*") == 0 ? "\r\n" : "\r\nVary: Origin\r\n";
     size_t len = strlen(name) + strlen(origin) + strlen(end);
     uint8_t *lines = sio_arena_alloc(&server->strings, len);
     if (lines == NULL) {

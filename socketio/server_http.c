@@ -46,15 +46,16 @@ bool sio_server_lead(void *owner, tp_http_conn *conn,
         }
         sio_bytes below = {path.base + route->prefix.len,
                            path.len - route->prefix.len};
-        if (whole && tp_files_serve(route->files, conn, req, below,
-                                    (sio_bytes){0})) {
+        if (whole &&
+            tp_files_serve(route->files, conn, req, below, (sio_bytes){0})) {
             return true;
         }
     }
     return false;
 }
 
-/* ------------------------------------------------------ engine middlewares -- */
+/* ------------------------------------------------------ engine middlewares --
+ */
 
 /* Asks one of them.  Returns whether the request goes on. */
 static bool ask_one(sio_server *server, const sio_hook *hook,
@@ -110,8 +111,8 @@ static sio_error add_route(sio_server *server, const char *prefix,
     if (prefix[0] != '/') {
         return SIO_ERR_ARGUMENT;
     }
-    sio_route *routes = realloc(server->routes, (server->route_count + 1) *
-                                                    sizeof(*routes));
+    sio_route *routes =
+        realloc(server->routes, (server->route_count + 1) * sizeof(*routes));
     if (routes == NULL) {
         return SIO_ERR_NO_MEMORY;
     }

@@ -39,9 +39,9 @@ struct sio_server {
     sio_hooks looks; /* sio_request_fn: of sio_server_use() */
 
     ev_signal interrupt, terminate;
-    sio_timer grace;    /* while closing: the end of patience */
-    tp_dirty closing;   /* while closing: looks whether it is over */
-    sio_message stop;   /* posted by sio_server_stop() */
+    sio_timer grace;  /* while closing: the end of patience */
+    tp_dirty closing; /* while closing: looks whether it is over */
+    sio_message stop; /* posted by sio_server_stop() */
     atomic_flag stop_posted;
     bool listening;
     bool closed;

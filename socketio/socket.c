@@ -50,8 +50,8 @@ sio_socket *sio_socket_ref(sio_socket *socket)
 
 void sio_socket_unref(sio_socket *socket)
 {
-    if (socket == NULL || atomic_fetch_sub_explicit(&socket->refs, 1,
-                                                    memory_order_acq_rel) != 1) {
+    if (socket == NULL || atomic_fetch_sub_explicit(
+                              &socket->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
     sio_socket_set_data(socket, NULL, NULL);
@@ -137,7 +137,8 @@ static void write_connect(sio_writer *w, const void *arg)
     uint8_t payload[SIO_TOKEN_LEN + 16];
     sio_writer p = {payload, sizeof(payload), 0};
     sio_write_bytes(&p, SIO_LIT("{\"sid\":\""));
-    sio_write_bytes(&p, (sio_bytes){(const uint8_t *)socket->id, SIO_TOKEN_LEN});
+    sio_write_bytes(&p,
+                    (sio_bytes){(const uint8_t *)socket->id, SIO_TOKEN_LEN});
     sio_write_bytes(&p, SIO_LIT("\"}"));
     sio_packet_write_connect(w, sio_namespace_view(socket->nsp),
                              (sio_bytes){payload, p.len});
@@ -307,8 +308,7 @@ void sio_socket_close(sio_socket *socket)
     }
     sio_link *at = client->sockets.next;
     while (at != NULL && at != &client->sockets) {
-        sio_socket *each =
-            sio_socket_ref(SIO_OWNER(at, sio_socket, in_client));
+        sio_socket *each = sio_socket_ref(SIO_OWNER(at, sio_socket, in_client));
         sio_socket_disconnect(each);
         at = each->in_client.next;
         sio_socket_unref(each);

@@ -24,7 +24,8 @@ int main(void)
     if (server == NULL || strlen(sio_version()) == 0) {
         return 1;
     }
-    sio_error err = sio_namespace_on(sio_server_of(server, "/"), "say", on_say, NULL);
+    sio_error err =
+        sio_namespace_on(sio_server_of(server, "/"), "say", on_say, NULL);
     if (err == SIO_OK) {
         err = sio_server_listen(server);
     }

@@ -195,8 +195,8 @@ void http_rig_init(http_rig *rig)
     };
     memory_loop_init(&rig->loop, NULL);
     memory_stream_init(&rig->ms);
-    rig->conn = tp_http_conn_new(&rig->loop, &rig->ms.base, &rig->config,
-                                 &events, rig);
+    rig->conn =
+        tp_http_conn_new(&rig->loop, &rig->ms.base, &rig->config, &events, rig);
     REQUIRE(rig->conn != NULL);
 }
 

@@ -25,8 +25,8 @@ static sio_error send_pieces(tp_stream *s, const struct iovec *pieces,
         size_t left = limit - *sent;
         size_t len = pieces[i].iov_len < left ? pieces[i].iov_len : left;
         want += pieces[i].iov_len;
-        REQUIRE(sio_buf_append(&ms->out, (sio_bytes){pieces[i].iov_base,
-                                                     len}) == SIO_OK);
+        REQUIRE(sio_buf_append(&ms->out,
+                               (sio_bytes){pieces[i].iov_base, len}) == SIO_OK);
         *sent += len;
     }
     REQUIRE(want != 0);

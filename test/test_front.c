@@ -21,9 +21,15 @@
     "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n" WS_FIELDS "\r\n"
 #define POLL_OPEN                                                              \
     "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: h\r\n\r\n"
-#define MASKED_HI "\x81\x83\0\0\0\0" "4hi"
-#define MASKED_PROBE "\x81\x86\0\0\0\0" "2probe"
-#define MASKED_UPGRADE "\x81\x81\0\0\0\0" "5"
+#define MASKED_HI                                                              \
+    "\x81\x83\0\0\0\0"                                                         \
+    "4hi"
+#define MASKED_PROBE                                                           \
+    "\x81\x86\0\0\0\0"                                                         \
+    "2probe"
+#define MASKED_UPGRADE                                                         \
+    "\x81\x81\0\0\0\0"                                                         \
+    "5"
 
 /* What the application says to a handshake. */
 typedef enum verdict { ALLOW, REFUSE, LATER } verdict;
@@ -58,10 +64,9 @@ static void put(rig *r, const char *fmt, ...)
     int len = vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
     assert_true(len >= 0 && (size_t)len < sizeof(line));
-    assert_int_equal(
-        sio_buf_append(&r->told,
-                       (sio_bytes){(const uint8_t *)line, (size_t)len}),
-        SIO_OK);
+    assert_int_equal(sio_buf_append(&r->told, (sio_bytes){(const uint8_t *)line,
+                                                          (size_t)len}),
+                     SIO_OK);
 }
 
 /* ------------------------------------------------------- the application -- */
@@ -150,8 +155,8 @@ static bool on_other(void *app, tp_http_conn *conn, const tp_http_request *req,
     rig *r = app;
     (void)req;
     if (r->serves_others && whole) {
-        tp_http_answer_send(conn, &(tp_http_answer){.status = 200,
-                                                    .body = SIO_LIT("other")});
+        tp_http_answer_send(
+            conn, &(tp_http_answer){.status = 200, .body = SIO_LIT("other")});
     }
     put(r, "other %d;", whole);
     return r->serves_others;
@@ -162,7 +167,8 @@ static void on_ended(void *app)
     ((rig *)app)->ended++;
 }
 
-/* ---------------------------------------------------------------- the rig -- */
+/* ---------------------------------------------------------------- the rig --
+ */
 
 static void init_engine(rig *r)
 {
@@ -449,7 +455,9 @@ static void test_polling_session(void **state)
     say_sid(&r, b,
             "POST /socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\n"
             "Host: h\r\nContent-Length: 6\r\n\r\n4hi");
-    SAY(&r, b, "\x1e" "4");
+    SAY(&r, b,
+        "\x1e"
+        "4");
     SAY(&r, b, "a");
     expect_sent("post", b, "HTTP/1.1 200 ", "ok");
     expect_told("post", &r, "opened;[hi];[a];");
@@ -500,11 +508,14 @@ static void test_upgrade(void **state)
     expect_sent("open", a, "HTTP/1.1 200 ", "0{");
     say_sid(&r, a, ASK("GET", "/socket.io/?EIO=4&transport=polling&sid=%s"));
     say_sid(&r, b,
-            "GET /socket.io/?EIO=4&transport=websocket&sid=%s HTTP/1.1\r\n"
-            WS_FIELDS "\r\n");
+            "GET /socket.io/?EIO=4&transport=websocket&sid=%s "
+            "HTTP/1.1\r\n" WS_FIELDS "\r\n");
     expect_sent("upgrade", b, "HTTP/1.1 101 ", "X-Each: 2\r\n");
     SAY(&r, b, MASKED_PROBE);
-    expect_sent("probe", b, "\x81\x06" "3probe", "");
+    expect_sent("probe", b,
+                "\x81\x06"
+                "3probe",
+                "");
     expect_sent("released", a, "HTTP/1.1 200 ", "\r\n\r\n6");
     SAY(&r, b, MASKED_UPGRADE MASKED_HI);
     expect_told("upgrade", &r, "opened;upgraded;[hi];");
@@ -513,15 +524,16 @@ static void test_upgrade(void **state)
     expect_sent("poll", a, "HTTP/1.1 400 ", "\"code\":3");
     expect_told("poll", &r, "refused 3 Bad request TRANSPORT_MISMATCH;");
     say_sid(&r, c,
-            "GET /socket.io/?EIO=4&transport=websocket&sid=%s HTTP/1.1\r\n"
-            WS_FIELDS "\r\n");
+            "GET /socket.io/?EIO=4&transport=websocket&sid=%s "
+            "HTTP/1.1\r\n" WS_FIELDS "\r\n");
     expect_sent("second", c, "HTTP/1.1 101 ", "\r\n\r\n\x88");
     assert_int_equal(r.counters[SIO_COUNTER_UPGRADES], 1);
     assert_int_equal(r.front.open, 3);
     rig_deinit(&r);
 }
 
-/* --------------------------------------------------------------- verdicts -- */
+/* --------------------------------------------------------------- verdicts --
+ */
 
 static void give_verdict(rig *r, bool allow)
 {
@@ -560,8 +572,9 @@ static void test_verdicts(void **state)
         r.hooks.allow = on_allow;
         r.verdict = i % 3 != 0 ? LATER : rows[row].allow ? ALLOW : REFUSE;
         memory_stream *ms = come(&r);
-        say(&r, ms, (sio_bytes){(const uint8_t *)rows[row].in,
-                                more ? sizeof(WS_OPEN MASKED_HI) - 1 : len});
+        say(&r, ms,
+            (sio_bytes){(const uint8_t *)rows[row].in,
+                        more ? sizeof(WS_OPEN MASKED_HI) - 1 : len});
         if (i % 3 == 0) {
             assert_null(r.asked);
         } else {

@@ -18,7 +18,8 @@ int main(void)
     int text = strcmp(sio_error_text(SIO_OK), "") != 0;
 
     printf("1..2\n");
-    printf("%sok 1 - C11: the default config has its size\n", size ? "" : "not ");
+    printf("%sok 1 - C11: the default config has its size\n",
+           size ? "" : "not ");
     printf("%sok 2 - C11: an error has a text\n", text ? "" : "not ");
     return size && text ? 0 : 1;
 }

@@ -224,8 +224,7 @@ static void expect_out(http_rig *rig, const char *text)
 
 /* -------------------------------------------------------------- expect -- */
 
-#define EXPECTING                                                              \
-    "POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+#define EXPECTING "POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 static void test_expect(void **state)
@@ -240,8 +239,8 @@ static void test_expect(void **state)
          "2\r\nhi\r\n0\r\n\r\n", CONTINUE, KEPT("5") "/a:hi"},
         {"a part is there", EXPECTING "Content-Length: 2\r\n\r\nh", "i", "",
          KEPT("5") "/a:hi"},
-        {"no body", EXPECTING "Content-Length: 0\r\n\r\n", "", KEPT("3") "/a:",
-         ""},
+        {"no body", EXPECTING "Content-Length: 0\r\n\r\n", "",
+         KEPT("3") "/a:", ""},
         {"too large", EXPECTING "Content-Length: 1001\r\n\r\n", "",
          BARE("413 Payload Too Large"), ""},
     };
@@ -295,12 +294,11 @@ static void test_timeouts(void **state)
         {"half a body", POST_HALF, BARE("408 Request Timeout"), 7000, 1},
         {"half a HEAD", "HEAD /a HTTP/1.1\r\n", BARE("408 Request Timeout"),
          3000, 0},
-        {"half a chunked body", CHUNKED_HALF, BARE("408 Request Timeout"),
-         7000, 1},
+        {"half a chunked body", CHUNKED_HALF, BARE("408 Request Timeout"), 7000,
+         1},
         {"idle", GET_A, KEPT("3") "/a:", 5000, 0},
-        {"half a second head", GET_A "G", KEPT("3") "/a:" BARE(
-                                              "408 Request Timeout"),
-         3000, 0},
+        {"half a second head", GET_A "G",
+         KEPT("3") "/a:" BARE("408 Request Timeout"), 3000, 0},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         http_rig rig;
@@ -411,10 +409,10 @@ static void test_no_reader_since_continue(void **state)
                            SIO_LIT(EXPECTING "Content-Length: 2\r\n\r\n"), 0);
         memory_loop_turn(&rig.loop);
         CHECK(rows[i].label, rig.ms.blocked);
-        memory_stream_feed(&rig.ms,
-                           (sio_bytes){(const uint8_t *)rows[i].body,
-                                       strlen(rows[i].body)},
-                           0);
+        memory_stream_feed(
+            &rig.ms,
+            (sio_bytes){(const uint8_t *)rows[i].body, strlen(rows[i].body)},
+            0);
         memory_loop_advance(&rig.loop, 1);
         memory_loop_advance(&rig.loop, 7000);
         memory_loop_advance(&rig.loop, 7000);
@@ -445,9 +443,9 @@ static void test_sources(void **state)
         uint64_t len;
         size_t step, room;
     } rows[] = {
-        {"empty", 0, 0, SIZE_MAX},       {"byte", 1, 0, SIZE_MAX},
-        {"small steps", 5000, 7, 100},   {"byte by byte", 3000, 0, 1},
-        {"large", 1000000, 0, 65521},    {"at once", 1000000, 0, SIZE_MAX},
+        {"empty", 0, 0, SIZE_MAX},        {"byte", 1, 0, SIZE_MAX},
+        {"small steps", 5000, 7, 100},    {"byte by byte", 3000, 0, 1},
+        {"large", 1000000, 0, 65521},     {"at once", 1000000, 0, SIZE_MAX},
         {"loop's", TP_LOOP_OUT, 0, 4096}, {"one more", TP_LOOP_OUT + 1, 0, 999},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {

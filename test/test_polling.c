@@ -75,8 +75,8 @@ static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
     rig *r = owner;
     uint8_t type = (uint8_t)('0' + packet->type);
     assert_true(tp == r->tp && !r->closed && r->gone == 0);
-    put(&r->told, packet->form == EIO_FORM_BINARY ? SIO_LIT("b")
-                                                  : (sio_bytes){&type, 1});
+    put(&r->told,
+        packet->form == EIO_FORM_BINARY ? SIO_LIT("b") : (sio_bytes){&type, 1});
     put(&r->told, SIO_LIT("["));
     put(&r->told, packet->data);
     put(&r->told, SIO_LIT("];"));
@@ -168,8 +168,7 @@ static const eio_session_events no_events = {0};
 
 static void init_engine(rig *r)
 {
-    r->eio_config =
-        (eio_config){.close_timeout = 30000, .max_packets = 4};
+    r->eio_config = (eio_config){.close_timeout = 30000, .max_packets = 4};
     r->engine = (eio_engine){
         .config = &r->eio_config,
         .wheel = &r->loop.wheel,
@@ -199,8 +198,8 @@ static void rig_init(rig *r)
         client *c = &r->clients[i];
         c->rig = r;
         memory_stream_init(&c->ms);
-        c->conn = tp_http_conn_new(&r->loop, &c->ms.base, &r->http,
-                                   &http_events, c);
+        c->conn =
+            tp_http_conn_new(&r->loop, &c->ms.base, &r->http, &http_events, c);
         assert_non_null(c->conn);
     }
     r->p = tp_polling_new(&r->loop, &r->engine, &r->config);
@@ -345,7 +344,11 @@ static void test_packets_of_a_turn(void **state)
     assert_int_equal(r.tp->unsent, 0);
     assert_int_equal(r.drained, 2);
     turn(&r);
-    expect(&r, 0, 200, "4a\x1e" "bAQID\x1e" "b\x1e" "4");
+    expect(&r, 0, 200,
+           "4a\x1e"
+           "bAQID\x1e"
+           "b\x1e"
+           "4");
     rig_deinit(&r);
 }
 
@@ -384,7 +387,9 @@ static void test_release(void **state)
     send_text(&r, "4a");
     r.tp->ops->release(r.tp);
     turn(&r);
-    expect(&r, 0, 200, "4a\x1e" "6");
+    expect(&r, 0, 200,
+           "4a\x1e"
+           "6");
     rig_deinit(&r);
 }
 
@@ -493,7 +498,9 @@ static void test_close_in_packet(void **state)
     open_rig(&r);
     r.closes = true;
     ask(&r, 0, (sio_bytes)B(GET));
-    ask(&r, 1, (sio_bytes)B(POST_HEAD("5") "4a\x1e" "4b"));
+    ask(&r, 1,
+        (sio_bytes)B(POST_HEAD("5") "4a\x1e"
+                                    "4b"));
     expect_told(&r, "4[a];");
     turn(&r);
     expect(&r, 0, 200, "1");
@@ -606,7 +613,10 @@ static void test_close_with_get(void **state)
         assert_true(r.clients[1].ms.closed);
         turn(&r);
         r.tp = NULL;
-        expect(&r, 0, 200, i == 0 ? "1" : "4x\x1e" "1");
+        expect(&r, 0, 200,
+               i == 0 ? "1"
+                      : "4x\x1e"
+                        "1");
         ask(&r, 0, (sio_bytes)B(GET));
         turn(&r);
         expect(&r, 0, 404, "");
@@ -640,7 +650,9 @@ static void test_linger(void **state)
     ask(&r, 0, (sio_bytes)B(GET));
     expect_told(&r, "gone 0;");
     turn(&r);
-    expect(&r, 0, 200, "6\x1e" "1");
+    expect(&r, 0, 200,
+           "6\x1e"
+           "1");
     rig_deinit(&r);
 
     open_rig(&r); /* it does not */

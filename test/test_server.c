@@ -114,7 +114,7 @@ static void finish(pthread_t thread, sio_server *server)
 
 #define WITH(field, value)                                                     \
     {                                                                          \
-        #field, offsetof(sio_server_config, field),                            \
+#field, offsetof(sio_server_config, field),                            \
             sizeof(((sio_server_config *)NULL)->field), value                  \
     }
 
@@ -123,17 +123,28 @@ static const struct {
     size_t at, size;
     uint64_t value;
 } bad_numbers[] = {
-    WITH(backlog, 0),           WITH(transports, 0),
-    WITH(transports, 4),        WITH(ping_interval_ms, 0),
-    WITH(ping_timeout_ms, 0),   WITH(upgrade_timeout_ms, 0),
-    WITH(connect_timeout_ms, 0), WITH(header_timeout_ms, 0),
-    WITH(body_timeout_ms, 0),   WITH(keep_alive_ms, 0),
-    WITH(close_timeout_ms, 0),  WITH(max_payload, 0),
-    WITH(max_payload, UINT32_MAX), WITH(max_header_bytes, 63),
-    WITH(max_headers, 0),       WITH(max_headers, 129),
-    WITH(max_json_depth, 0),    WITH(max_json_depth, 1025),
-    WITH(max_attachments, 0),   WITH(max_packets, 0),
-    WITH(max_namespaces, 0),    WITH(max_rooms, 0),
+    WITH(backlog, 0),
+    WITH(transports, 0),
+    WITH(transports, 4),
+    WITH(ping_interval_ms, 0),
+    WITH(ping_timeout_ms, 0),
+    WITH(upgrade_timeout_ms, 0),
+    WITH(connect_timeout_ms, 0),
+    WITH(header_timeout_ms, 0),
+    WITH(body_timeout_ms, 0),
+    WITH(keep_alive_ms, 0),
+    WITH(close_timeout_ms, 0),
+    WITH(max_payload, 0),
+    WITH(max_payload, UINT32_MAX),
+    WITH(max_header_bytes, 63),
+    WITH(max_headers, 0),
+    WITH(max_headers, 129),
+    WITH(max_json_depth, 0),
+    WITH(max_json_depth, 1025),
+    WITH(max_attachments, 0),
+    WITH(max_packets, 0),
+    WITH(max_namespaces, 0),
+    WITH(max_rooms, 0),
     WITH(max_backlog, 0),
 };
 
@@ -148,8 +159,7 @@ static void test_bad_numbers(void **state)
         memcpy((char *)&config + bad_numbers[i].at, &bad_numbers[i].value,
                bad_numbers[i].size);
         sio_server *server = sio_server_new(&config);
-        if (server != NULL ||
-            strstr(log.text, bad_numbers[i].label) == NULL) {
+        if (server != NULL || strstr(log.text, bad_numbers[i].label) == NULL) {
             fail_msg("%s: %p, %s", bad_numbers[i].label, (void *)server,
                      log.text);
         }
@@ -202,7 +212,8 @@ static void test_strings_are_copied(void **state)
     finish(thread, server);
 }
 
-/* -------------------------------------------------------------- lifecycle -- */
+/* -------------------------------------------------------------- lifecycle --
+ */
 
 static void test_free_at_any_time(void **state)
 {
@@ -262,13 +273,14 @@ static void test_stop_on_signal(void **state)
     sio_server_free(server);
 }
 
-/* ----------------------------------------------------------------- posting -- */
+/* ----------------------------------------------------------------- posting --
+ */
 
 enum { POSTERS = 4, POSTS = 2000 };
 
 typedef struct poster {
     sio_server *server;
-    int next;  /* what the loop expects of it */
+    int next; /* what the loop expects of it */
     bool good;
 } poster;
 
@@ -336,7 +348,8 @@ static void test_post_after_the_end(void **state)
     sio_server_free(server);
 }
 
-/* ---------------------------------------------------------- several servers -- */
+/* ---------------------------------------------------------- several servers --
+ */
 
 static int closed_count;
 
@@ -415,7 +428,8 @@ static void test_two_threads(void **state)
     }
 }
 
-/* ---------------------------------------------------------------- unanswered -- */
+/* ---------------------------------------------------------------- unanswered
+ * -- */
 
 static void never_answer(sio_http_request *request, void *arg)
 {

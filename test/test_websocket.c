@@ -199,8 +199,8 @@ static void send_sized(ws_rig *rig, size_t len, size_t seed)
 {
     uint8_t *bytes = malloc(len + 1);
     fill(bytes, len, seed);
-    assert_int_equal(
-        ws_rig_send(rig, (sio_bytes){bytes, len}, EIO_FORM_BINARY), SIO_OK);
+    assert_int_equal(ws_rig_send(rig, (sio_bytes){bytes, len}, EIO_FORM_BINARY),
+                     SIO_OK);
     free(bytes);
 }
 
@@ -242,9 +242,8 @@ static void test_short_writes(void **state)
     (void)state;
     static const size_t small[] = {0, 1, 125, 126, 300, 0, 7, 0};
     static const size_t large[] = {
-        200000,           1,    TP_LOOP_OUT - 14, 65535, 65536,
-        TP_LOOP_OUT - 13, 0,    TP_LOOP_OUT,      3,     TP_LOOP_OUT + 1,
-        65526,            60000};
+        200000,      1, TP_LOOP_OUT - 14, 65535, 65536, TP_LOOP_OUT - 13, 0,
+        TP_LOOP_OUT, 3, TP_LOOP_OUT + 1,  65526, 60000};
     static const size_t rooms[] = {SIZE_MAX, 9973, 65536, 131072, 199999};
     size_t total = sizeof(WS_RIG_RESPONSE) - 1;
     for (size_t i = 0; i < COUNT(small); i++) {
@@ -376,9 +375,9 @@ static void test_drop_queue(void **state)
         ws_rig_close(&rig, EIO_CLOSE_NOW);
         assert_false(rig.tp->writable);
         ws_rig_settle(&rig, SIZE_MAX);
-        const char *want = room <= start             ? "a()8()"
-                           : room <= start + frame   ? "1(4aa)a()8()"
-                                                     : "1(4aa)1(4bb)a()8()";
+        const char *want = room <= start           ? "a()8()"
+                           : room <= start + frame ? "1(4aa)a()8()"
+                                                   : "1(4aa)1(4bb)a()8()";
         check_sent("drop", &rig,
                    (sio_bytes){(const uint8_t *)want, strlen(want)});
         feed_frame(&rig, CLOSE, (sio_bytes)B(""));

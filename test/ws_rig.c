@@ -96,9 +96,9 @@ void ws_rig_init(ws_rig *rig, bool base64, size_t room)
     memory_loop_init(&rig->loop, NULL);
     memory_stream_init(&rig->ms);
     rig->ms.room = room;
-    rig->ws = tp_websocket_new(&rig->loop, &rig->engine, &rig->ms.base,
-                               &rig->config, SIO_LIT(WS_RIG_RESPONSE), base64,
-                               on_ended, rig);
+    rig->ws =
+        tp_websocket_new(&rig->loop, &rig->engine, &rig->ms.base, &rig->config,
+                         SIO_LIT(WS_RIG_RESPONSE), base64, on_ended, rig);
     REQUIRE(rig->ws != NULL);
     rig->tp = tp_websocket_base(rig->ws);
     REQUIRE(rig->tp->writable);

@@ -72,21 +72,19 @@ static void answer_preflight(tp_http_conn *conn, const tp_http_head *head)
     sio_bytes asked =
         tp_http_header_find(head, SIO_LIT("access-control-request-headers"));
     sio_buf lines = {0};
-    bool ok = sio_buf_append(&lines,
-                             SIO_LIT("Access-Control-Allow-Methods: "
-                                     "GET,HEAD,PUT,PATCH,POST,DELETE\r\n")) ==
-              SIO_OK;
+    bool ok =
+        sio_buf_append(&lines, SIO_LIT("Access-Control-Allow-Methods: "
+                                       "GET,HEAD,PUT,PATCH,POST,DELETE\r\n")) ==
+        SIO_OK;
     if (ok && asked.len != 0) {
-        ok = sio_buf_append(&lines,
-                            SIO_LIT("Vary: Access-Control-Request-Headers\r\n"
-                                    "Access-Control-Allow-Headers: ")) ==
-                 SIO_OK &&
+        ok = sio_buf_append(
+                 &lines, SIO_LIT("Vary: Access-Control-Request-Headers\r\n"
+                                 "Access-Control-Allow-Headers: ")) == SIO_OK &&
              sio_buf_append(&lines, asked) == SIO_OK &&
              sio_buf_append(&lines, SIO_LIT("\r\n")) == SIO_OK;
     }
-    tp_http_answer_send(conn,
-                        &(tp_http_answer){.status = ok ? 204 : 503,
-                                          .extra = sio_buf_view(&lines)});
+    tp_http_answer_send(conn, &(tp_http_answer){.status = ok ? 204 : 503,
+                                                .extra = sio_buf_view(&lines)});
     sio_buf_deinit(&lines);
 }
 

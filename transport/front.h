@@ -57,12 +57,12 @@ typedef struct tp_front {
     const tp_front_config *config;
     tp_client_files *client_files; /* NULL: not served */
     const tp_front_hooks *hooks;
-    void *app; /* handed to the hooks */
+    void *app;                /* handed to the hooks */
     void (*ended)(void *app); /* told of each connection's end */
-    sio_link conns;      /* of tp_http_conn.link */
-    sio_link websockets; /* of tp_websocket */
-    sio_link exchanges;  /* of tp_exchange: not answered yet */
-    size_t open;         /* connections of either kind */
+    sio_link conns;           /* of tp_http_conn.link */
+    sio_link websockets;      /* of tp_websocket */
+    sio_link exchanges;       /* of tp_exchange: not answered yet */
+    size_t open;              /* connections of either kind */
     bool closing;
 } tp_front;
 

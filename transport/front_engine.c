@@ -120,7 +120,8 @@ static void add_headers(tp_front *front, tp_http_conn *conn,
                         eio_request *request, bool initial)
 {
     const tp_front_hooks *hooks = front->hooks;
-    if (hooks->headers == NULL && (!initial || hooks->initial_headers == NULL)) {
+    if (hooks->headers == NULL &&
+        (!initial || hooks->initial_headers == NULL)) {
         return;
     }
     /* The hooks look at the request; it stays the caller's. */
@@ -161,8 +162,8 @@ static void open_over(tp_front *front, eio_transport *tp, eio_request *request,
 static void open_polling(tp_front *front, tp_http_conn *conn,
                          eio_request *request, const char *sid)
 {
-    tp_polling *p = tp_polling_new(front->loop, front->engine,
-                                   &front->config->polling);
+    tp_polling *p =
+        tp_polling_new(front->loop, front->engine, &front->config->polling);
     if (p == NULL) {
         eio_request_unref(request);
         tp_http_answer_send(conn,
@@ -231,10 +232,9 @@ static tp_websocket *switch_protocol(tp_front *front, tp_http_conn *conn,
     if (stream == NULL) {
         tp_http_conn_abort(conn);
     } else {
-        ws = tp_websocket_new(front->loop, front->engine, stream,
-                              &front->config->websocket,
-                              sio_buf_view(&response), base64,
-                              tp_front_websocket_gone, front);
+        ws = tp_websocket_new(
+            front->loop, front->engine, stream, &front->config->websocket,
+            sio_buf_view(&response), base64, tp_front_websocket_gone, front);
         if (ws == NULL) {
             tp_front_websocket_gone(front, NULL);
             sio_buf_deinit(rest);
@@ -258,12 +258,12 @@ static bool refuse_websocket(tp_front *front, tp_http_conn *conn,
     eio_count_error(front->engine, SIO_ERR_HANDSHAKE);
     sio_log_write(front->loop->log, SIO_LOG_WARN, "handshake_refused", "%s",
                   tp_ws_refusal_text(refusal));
-    tp_http_answer_refusal(conn, (int)tp_ws_refusal_status(refusal),
-                           refusal == TP_WS_REFUSAL_VERSION
-                               ? SIO_LIT("Sec-WebSocket-Version: "
-                                         TP_WS_VERSIONS "\r\n")
-                               : (sio_bytes){0},
-                           tp_ws_refusal_text(refusal));
+    tp_http_answer_refusal(
+        conn, (int)tp_ws_refusal_status(refusal),
+        refusal == TP_WS_REFUSAL_VERSION
+            ? SIO_LIT("Sec-WebSocket-Version: " TP_WS_VERSIONS "\r\n")
+            : (sio_bytes){0},
+        tp_ws_refusal_text(refusal));
     return true;
 }
 
@@ -473,8 +473,7 @@ bool tp_front_knock(tp_front *front, tp_http_conn *conn,
     eio_refusal refusal =
         eio_knock_check(front->engine, &knock, &session, &context);
     bool base64 =
-        knock.upgrade &&
-        get_value(head->query, SIO_LIT("b64"), b64).len != 0;
+        knock.upgrade && get_value(head->query, SIO_LIT("b64"), b64).len != 0;
 
     if (refusal != EIO_REFUSAL_NONE) {
         eio_request *request = tp_request_new(conn, head);

@@ -215,10 +215,11 @@ static size_t read_head(tp_http_conn *c, uint8_t *data, size_t len)
         err = tp_http_head_parse(raw, limits, &head);
     }
     if (err != SIO_OK) {
-        refuse(c, err,
-               err == SIO_ERR_HTTP_HEADERS && head_len == 0
-                   ? tp_http_overflow_status((sio_bytes){data, limits->max_head})
-                   : tp_http_status_of(err));
+        refuse(
+            c, err,
+            err == SIO_ERR_HTTP_HEADERS && head_len == 0
+                ? tp_http_overflow_status((sio_bytes){data, limits->max_head})
+                : tp_http_status_of(err));
         return len;
     }
     note_head(c, &head);
@@ -361,8 +362,8 @@ static void serve_kept(tp_http_conn *c)
  * bound: then it has to wait. */
 static void bound_waiting(tp_http_conn *c)
 {
-    bool waits = c->state == TP_HTTP_STATE_ANSWER ||
-                 c->state == TP_HTTP_STATE_SENDING;
+    bool waits =
+        c->state == TP_HTTP_STATE_ANSWER || c->state == TP_HTTP_STATE_SENDING;
     if (waits && c->in.len >= c->config->limits.max_head) {
         c->stream->ops->pause(c->stream, true);
     }
@@ -379,8 +380,7 @@ static void on_input(void *owner, uint8_t *data, size_t len)
 {
     tp_http_conn *c = owner;
     size_t used = 0;
-    if (c->state == TP_HTTP_STATE_LINGER ||
-        c->state == TP_HTTP_STATE_FOREIGN) {
+    if (c->state == TP_HTTP_STATE_LINGER || c->state == TP_HTTP_STATE_FOREIGN) {
         return;
     }
     if (c->in.len == 0) {

@@ -21,8 +21,8 @@ typedef struct tp_http_conn tp_http_conn;
 /* A request as it is handed up: views that are valid until the call returns. */
 typedef struct tp_http_request {
     const tp_http_head *head;
-    sio_bytes raw;  /* the head as it came, to be kept and parsed again */
-    uint8_t *body;  /* whole and without its coding; may be changed */
+    sio_bytes raw; /* the head as it came, to be kept and parsed again */
+    uint8_t *body; /* whole and without its coding; may be changed */
     size_t body_len;
 } tp_http_request;
 
@@ -93,23 +93,23 @@ struct tp_http_conn {
     tp_http_waiter *waiter; /* for the request at hand, or NULL; borrowed */
     sio_buf extra; /* header lines for the answer at hand, with their CRLF */
     sio_timer timer;
-    sio_buf in;   /* what has come and is not used up */
-    sio_buf body; /* a chunked body, decoded */
-    sio_buf out;  /* what has to be sent */
+    sio_buf in;             /* what has come and is not used up */
+    sio_buf body;           /* a chunked body, decoded */
+    sio_buf out;            /* what has to be sent */
     tp_http_source *source; /* what comes behind `out`; owned, or NULL */
     tp_http_chunked chunks;
-    size_t seen;           /* bytes of `in` without the end of a head */
-    size_t head_len;       /* in BODY: where the body begins in `in` */
-    uint64_t body_len;     /* in BODY, unless chunked */
-    uint8_t state;         /* tp_http_state */
-    bool begun;            /* the request at hand has been through `begin` */
-    bool chunked;          /* the body that is being read is */
-    bool keep_alive;       /* after the answer at hand */
-    bool no_body;          /* the request at hand was a HEAD */
-    bool blocked;          /* the stream takes no more for now */
-    bool in_use;           /* a request is being handed up; see `rest` */
-    bool peer_ended;       /* nothing more comes; what is there is sent */
-    sio_bytes rest; /* while `in_use`: what has come behind that request */
+    size_t seen;       /* bytes of `in` without the end of a head */
+    size_t head_len;   /* in BODY: where the body begins in `in` */
+    uint64_t body_len; /* in BODY, unless chunked */
+    uint8_t state;     /* tp_http_state */
+    bool begun;        /* the request at hand has been through `begin` */
+    bool chunked;      /* the body that is being read is */
+    bool keep_alive;   /* after the answer at hand */
+    bool no_body;      /* the request at hand was a HEAD */
+    bool blocked;      /* the stream takes no more for now */
+    bool in_use;       /* a request is being handed up; see `rest` */
+    bool peer_ended;   /* nothing more comes; what is there is sent */
+    sio_bytes rest;    /* while `in_use`: what has come behind that request */
 };
 
 /* Makes a connection of `stream`, taking it; NULL when memory is short, the

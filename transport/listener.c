@@ -80,9 +80,9 @@ static void on_accept(struct ev_loop *ev, ev_io *w, int revents)
 static int bind_one(const struct addrinfo *at, int backlog)
 {
     static const int on = 1, off = 0;
-    int fd = socket(at->ai_family,
-                    at->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                    at->ai_protocol);
+    int fd =
+        socket(at->ai_family, at->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
+               at->ai_protocol);
     if (fd < 0) {
         return -1;
     }
@@ -92,7 +92,8 @@ static int bind_one(const struct addrinfo *at, int backlog)
     if (at->ai_family == AF_INET6) {
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     }
-    if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, backlog) != 0) {
+    if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 ||
+        listen(fd, backlog) != 0) {
         int error = errno;
         close(fd);
         errno = error;

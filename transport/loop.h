@@ -32,8 +32,9 @@ typedef struct tp_dirty {
  * A turn: descriptors are read and callbacks run; then, before the loop
  * sleeps, due timers fire, what was made dirty is written, and what was doomed
  * is freed.  `now` is the time at which the turn's descriptors were found
- * ready; timers are told that time, so that a peer whose answer had come by then is heard before
- * its timeout strikes, however long the callbacks of this turn take.
+ * ready; timers are told that time, so that a peer whose answer had come by
+ * then is heard before its timeout strikes, however long the callbacks of this
+ * turn take.
  */
 typedef struct tp_loop {
     struct ev_loop *ev;

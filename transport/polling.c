@@ -30,7 +30,7 @@ struct tp_polling {
     sio_timer timer;  /* in LINGERING, the end of patience */
     state state;
     tp_coding coding; /* that the GET which waits accepts */
-    bool greeted; /* the open packet, which goes alone, has been answered */
+    bool greeted;     /* the open packet, which goes alone, has been answered */
 };
 
 static tp_polling *of(eio_transport *tp)
@@ -57,9 +57,8 @@ static bool is_binary(const sio_frameq_entry *entry)
 
 static size_t encoded_len(const sio_frameq_entry *entry)
 {
-    return is_binary(entry)
-               ? 1 + sio_base64_encoded_len(entry->frame->len)
-               : entry->frame->len;
+    return is_binary(entry) ? 1 + sio_base64_encoded_len(entry->frame->len)
+                            : entry->frame->len;
 }
 
 static size_t payload_len(const sio_frameq *queue)
@@ -127,15 +126,16 @@ static bool answer_coded(tp_polling *p, tp_http_conn *conn, size_t len)
     free(payload);
     if (err == SIO_OK) {
         tp_http_answer_send(
-            conn, &(tp_http_answer){
-                      .status = 200,
-                      .type = TEXT_TYPE,
-                      .extra = p->coding == TP_CODING_GZIP
-                                   ? SIO_LIT("Content-Encoding: gzip\r\n" NO_STORE)
-                                   : SIO_LIT("Content-Encoding: "
-                                             "deflate\r\n" NO_STORE),
-                      .body = sio_buf_view(&coded),
-                  });
+            conn,
+            &(tp_http_answer){
+                .status = 200,
+                .type = TEXT_TYPE,
+                .extra = p->coding == TP_CODING_GZIP
+                             ? SIO_LIT("Content-Encoding: gzip\r\n" NO_STORE)
+                             : SIO_LIT("Content-Encoding: "
+                                       "deflate\r\n" NO_STORE),
+                .body = sio_buf_view(&coded),
+            });
     }
     sio_buf_deinit(&coded);
     return err == SIO_OK;
@@ -394,8 +394,8 @@ bool tp_polling_post_begin(tp_polling *p, tp_http_conn *conn,
 static sio_error deliver(tp_polling *p, sio_bytes raw)
 {
     eio_packet packet;
-    sio_error err = eio_packet_decode_in_place(
-        (uint8_t *)(uintptr_t)raw.base, raw.len, &packet);
+    sio_error err = eio_packet_decode_in_place((uint8_t *)(uintptr_t)raw.base,
+                                               raw.len, &packet);
     if (err == SIO_OK) {
         p->base.events->packet(p->base.owner, &p->base, &packet);
     }

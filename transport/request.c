@@ -45,7 +45,8 @@ eio_request *tp_request_new(const tp_http_conn *conn, const tp_http_head *head)
     char address[TP_ADDRESS_SIZE];
     size_t address_len = tp_stream_address(conn->stream, address);
     size_t table = head->header_count * sizeof(eio_header);
-    eio_request *r = malloc(sizeof(*r) + table + strings_size(head, address_len));
+    eio_request *r =
+        malloc(sizeof(*r) + table + strings_size(head, address_len));
     struct timespec now;
     if (r == NULL) {
         return NULL;

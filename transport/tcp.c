@@ -139,8 +139,8 @@ static void set_address(tp_stream *s, const struct sockaddr *peer)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     if (peer->sa_family == AF_INET) {
-        memcpy(s->ip, &((const struct sockaddr_in *)(const void *)peer)->sin_addr,
-               4);
+        memcpy(s->ip,
+               &((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4);
     } else if (peer->sa_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const void *)peer;
         /* An IPv4 peer of a dual-stack listener. */

@@ -221,8 +221,7 @@ static void flush(tp_dirty *dirty)
     } else if (ws->state == ENDING) {
         ws->state = SHUT;
         ws->stream->ops->shut(ws->stream);
-        sio_wheel_arm(&ws->loop->wheel, &ws->timer,
-                      ws->loop->now + LINGER_MS);
+        sio_wheel_arm(&ws->loop->wheel, &ws->timer, ws->loop->now + LINGER_MS);
     } else if (ws->state == OPEN) {
         ws->base.events->drained(ws->base.owner, &ws->base);
     }
@@ -256,8 +255,8 @@ static sio_error push_bytes(tp_websocket *ws, sio_bytes bytes, uint32_t flags)
 
 static sio_error push_base64(tp_websocket *ws, const sio_frame *binary)
 {
-    sio_frame *frame = sio_frame_new(
-        &ws->loop->frames, 1 + sio_base64_encoded_len(binary->len));
+    sio_frame *frame = sio_frame_new(&ws->loop->frames,
+                                     1 + sio_base64_encoded_len(binary->len));
     if (frame == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
@@ -271,10 +270,10 @@ static sio_error push_base64(tp_websocket *ws, const sio_frame *binary)
 static sio_error send_frame(eio_transport *tp, sio_frame *frame, eio_form form)
 {
     tp_websocket *ws = of(tp);
-    sio_error err =
-        (form & EIO_FORM_MASK) == EIO_FORM_TEXT ? push(ws, frame, TP_WS_OP_TEXT)
-        : ws->base64          ? push_base64(ws, frame)
-                              : push(ws, frame, TP_WS_OP_BINARY);
+    sio_error err = (form & EIO_FORM_MASK) == EIO_FORM_TEXT
+                        ? push(ws, frame, TP_WS_OP_TEXT)
+                    : ws->base64 ? push_base64(ws, frame)
+                                 : push(ws, frame, TP_WS_OP_BINARY);
     if (err == SIO_OK && ws->queue.bytes > WRITE_EARLY) {
         write_queue(ws);
     }
@@ -350,8 +349,8 @@ static sio_error decode(tp_ws_opcode opcode, sio_bytes data, eio_packet *packet)
         return SIO_OK;
     }
     /* The bytes are the loop's or the reader's: ours to change. */
-    return eio_packet_decode_in_place((uint8_t *)(uintptr_t)data.base,
-                                      data.len, packet);
+    return eio_packet_decode_in_place((uint8_t *)(uintptr_t)data.base, data.len,
+                                      packet);
 }
 
 static bool on_message(void *owner, tp_ws_opcode opcode, sio_bytes payload)
@@ -376,8 +375,8 @@ static bool on_ping(void *owner, sio_bytes payload)
     tp_websocket *ws = owner;
     uint8_t frame[TP_WS_HEADER_MAX + 125];
     if (ws->state == OPEN && !ws->blocked) {
-        size_t len = tp_ws_header_write(frame, TP_WS_OP_PONG, false,
-                                        payload.len);
+        size_t len =
+            tp_ws_header_write(frame, TP_WS_OP_PONG, false, payload.len);
         if (payload.len != 0) {
             memcpy(frame + len, payload.base, payload.len);
         }

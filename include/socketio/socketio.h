@@ -103,15 +103,15 @@ typedef struct sio_server_config {
     bool stop_on_signals; /* SIGINT and SIGTERM end sio_server_run() */
 
     /* What is spoken. */
-    const char *path;       /* where clients find the server */
-    unsigned transports;    /* of SIO_TRANSPORT_*; at least one */
-    bool allow_upgrades;    /* whether the handshake offers an upgrade */
+    const char *path;        /* where clients find the server */
+    unsigned transports;     /* of SIO_TRANSPORT_*; at least one */
+    bool allow_upgrades;     /* whether the handshake offers an upgrade */
     bool add_trailing_slash; /* whether `path` needs a `/` behind it */
-    bool destroy_upgrade;   /* end upgrade requests that are not for us */
+    bool destroy_upgrade;    /* end upgrade requests that are not for us */
     uint32_t destroy_upgrade_timeout_ms; /* ... after this time */
-    bool serve_client;      /* serve the bundles of the official client */
-    const char *client_dir; /* where they are; NULL is where they were
-                               installed */
+    bool serve_client;       /* serve the bundles of the official client */
+    const char *client_dir;  /* where they are; NULL is where they were
+                                installed */
     const char *cors_origin; /* NULL: no CORS headers; "*" or one origin */
     bool http_compression;   /* gzip or deflate answers to polls ... */
     uint32_t http_compression_threshold; /* ... of at least these bytes */
@@ -128,7 +128,7 @@ typedef struct sio_server_config {
     uint32_t close_timeout_ms;   /* for the peer's half of a close */
 
     /* Limits; at least 1. */
-    uint32_t max_payload;     /* bytes in a message, or a polling body */
+    uint32_t max_payload; /* bytes in a message, or a polling body */
     uint32_t max_header_bytes;
     uint32_t max_headers;     /* at most 128 */
     uint32_t max_json_depth;  /* at most 1024 */
@@ -246,8 +246,8 @@ SIO_API void sio_server_free(sio_server *server);
  * Returns SIO_OK, SIO_ERR_CLOSED or SIO_ERR_NO_MEMORY.
  */
 typedef void sio_post_fn(sio_server *server, void *arg);
-SIO_API SIO_CHECK sio_error sio_server_post(sio_server *server,
-                                            sio_post_fn *fn, void *arg);
+SIO_API SIO_CHECK sio_error sio_server_post(sio_server *server, sio_post_fn *fn,
+                                            void *arg);
 
 /* What is counted since the server was made; the first three go up and down. */
 #define SIO_COUNTER_MAP(X)                                                     \
@@ -274,7 +274,7 @@ typedef enum sio_counter {
 #define SIO_COUNTER_NAME(name, text) SIO_COUNTER_##name,
     SIO_COUNTER_MAP(SIO_COUNTER_NAME)
 #undef SIO_COUNTER_NAME
-    SIO_COUNTER_COUNT
+        SIO_COUNTER_COUNT
 } sio_counter;
 
 SIO_API uint64_t sio_server_counter(const sio_server *server,
@@ -817,8 +817,8 @@ SIO_API sio_error sio_server_use(sio_server *server, sio_request_fn *fn,
 
 /* All borrowed from the request. */
 SIO_API const char *sio_http_method(const sio_http_request *request);
-SIO_API const char *sio_http_path(const sio_http_request *request); /* as sent,
-                                                      without the query */
+SIO_API const char *sio_http_path(const sio_http_request *request);  /* as sent,
+                                                       without the query */
 SIO_API const char *sio_http_query(const sio_http_request *request); /* behind
                                                       the `?`, or "" */
 SIO_API const char *sio_http_header(const sio_http_request *request,
