@@ -1,9 +1,10 @@
 #include "base/frame.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+
+#include "base/thread.h"
 
 /* A frame of a class takes, with its head and the allocator's, 144, 528, 2064
  * or 8208 bytes: multiples of 16, so that none are wasted. */
@@ -30,7 +31,7 @@ static const size_t capacities[SIO_FRAME_CLASSES] = {112, 496, 2032, 8176};
  */
 typedef struct sio_frame_home {
     sio_frame_pool *pool;   /* for the owner only */
-    atomic_uintptr_t owner; /* its pthread_self(); 0 once the pool has ended */
+    sio_owner owner;        /* nobody once the pool has ended */
     _Atomic(sio_frame *) returned;
     atomic_size_t returned_bytes;
     atomic_long live;
@@ -38,11 +39,6 @@ typedef struct sio_frame_home {
 
 /* In `returned`: the pool has ended.  Never a frame's address. */
 #define ENDED ((sio_frame *)(uintptr_t)1)
-
-static uintptr_t myself(void)
-{
-    return (uintptr_t)pthread_self();
-}
 
 static size_t footprint(uint32_t size_class)
 {
@@ -56,7 +52,7 @@ sio_error sio_frame_pool_init(sio_frame_pool *pool)
         return SIO_ERR_NO_MEMORY;
     }
     home->pool = pool;
-    atomic_init(&home->owner, myself());
+    sio_owner_take(&home->owner);
     atomic_init(&home->returned, NULL);
     atomic_init(&home->returned_bytes, 0);
     atomic_init(&home->live, 0);
@@ -66,7 +62,7 @@ sio_error sio_frame_pool_init(sio_frame_pool *pool)
 
 void sio_frame_pool_adopt(sio_frame_pool *pool)
 {
-    atomic_store_explicit(&pool->home->owner, myself(), memory_order_relaxed);
+    sio_owner_take(&pool->home->owner);
 }
 
 /* Keeps a dead frame for later, on the owner thread. */
@@ -108,7 +104,7 @@ void sio_frame_pool_deinit(sio_frame_pool *pool)
     if (home == NULL) {
         return;
     }
-    atomic_store_explicit(&home->owner, 0, memory_order_relaxed);
+    sio_owner_leave(&home->owner);
     take_returned(pool, ENDED);
     for (size_t i = 0; i < SIO_FRAME_CLASSES; i++) {
         while (pool->free[i] != NULL) {
@@ -158,7 +154,7 @@ sio_frame *sio_frame_new(sio_frame_pool *pool, size_t len)
     size_t capacity = len;
 
     if (size_class != UNPOOLED) {
-        assert(atomic_load(&pool->home->owner) == myself());
+        assert(sio_owner_is_me(&pool->home->owner));
         frame = reuse(pool, size_class);
         capacity = capacities[size_class];
     }
@@ -250,9 +246,8 @@ void sio_frame_unref(sio_frame *frame)
     sio_frame_home *home = frame->home;
     if (home == NULL) {
         free(frame);
-    } else if (atomic_load_explicit(&home->owner, memory_order_relaxed) ==
-               myself()) {
-        /* Only this thread can have stored that, so the pool is here. */
+    } else if (sio_owner_is_me(&home->owner)) {
+        /* Only this thread can have made it so, and the pool is here. */
         keep(home->pool, frame);
     } else {
         send_home(frame);

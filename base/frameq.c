@@ -63,6 +63,7 @@ sio_error sio_frameq_push(sio_frameq *q, sio_chunk_pool *pool, sio_frame *frame,
         (sio_frameq_entry){sio_frame_ref(frame), flags};
     q->count++;
     q->bytes += frame->len;
+    pool->queued += frame->len;
     return SIO_OK;
 }
 
@@ -73,6 +74,7 @@ void sio_frameq_pop(sio_frameq *q, sio_chunk_pool *pool)
     sio_frame *frame = head->entries[head->begin++].frame;
     q->count--;
     q->bytes -= frame->len;
+    pool->queued -= frame->len;
     q->offset = 0;
     sio_frame_unref(frame);
 

@@ -23,6 +23,7 @@ typedef struct sio_frameq_chunk {
 typedef struct sio_chunk_pool {
     sio_frameq_chunk *free;
     size_t count;
+    size_t queued; /* bytes in all the queues */
 } sio_chunk_pool;
 
 void sio_chunk_pool_deinit(sio_chunk_pool *pool);

@@ -23,6 +23,7 @@
 
 sio_error sio_inbox_init(sio_inbox *box)
 {
+    sio_owner_take(&box->owner);
     atomic_init(&box->newest, NULL);
     box->rest = NULL;
     box->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -91,15 +92,18 @@ static sio_message *take(sio_inbox *box)
         atomic_exchange_explicit(&box->newest, NULL, memory_order_acquire));
 }
 
-void sio_inbox_drain(sio_inbox *box)
+size_t sio_inbox_drain(sio_inbox *box)
 {
+    size_t count = 0;
     clear_wake(box->fd);
     sio_message *msg = take(box);
     while (msg != NULL) {
         sio_message *next = msg->next;
         msg->run(msg);
         msg = next;
+        count++;
     }
+    return count;
 }
 
 void sio_inbox_close(sio_inbox *box)

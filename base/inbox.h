@@ -2,7 +2,9 @@
 #define SIO_BASE_INBOX_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 
+#include "base/thread.h"
 #include "socketio/error.h"
 
 /*
@@ -22,12 +24,15 @@ typedef struct sio_message {
  * order of posting.  Posting never waits and never allocates.
  */
 typedef struct sio_inbox {
+    sio_owner owner;
     sio_message *rest;             /* accepted before the closing; owner only */
     _Atomic(sio_message *) newest; /* a stack; or a mark: closed */
     int fd;
 } sio_inbox;
 
-/* Fails with IO when there is no event descriptor to be had. */
+/* Makes the calling thread the owner; another one becomes it by
+ * sio_owner_take() of `owner`.  Fails with IO when there is no event descriptor
+ * to be had. */
 sio_error sio_inbox_init(sio_inbox *box);
 
 /* Drops what has not run.  No thread may be posting any more: the owner has
@@ -46,11 +51,11 @@ static inline int sio_inbox_fd(const sio_inbox *box)
 sio_error sio_inbox_post(sio_inbox *box, sio_message *msg);
 
 /*
- * Runs all messages posted so far, oldest first.  What is posted meanwhile, by
+ * Runs all messages posted so far, oldest first, and returns how many.  What is posted meanwhile, by
  * anyone, waits for the next drain, and makes the descriptor readable.  Owner
  * only, and not from within a message.
  */
-void sio_inbox_drain(sio_inbox *box);
+size_t sio_inbox_drain(sio_inbox *box);
 
 /* Refuses messages from here on.  Those accepted before still run at the next
  * drain, or are dropped.  Owner only; twice is the same as once. */

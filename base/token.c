@@ -2,11 +2,12 @@
 
 #include <string.h>
 
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                               "abcdefghijklmnopqrstuvwxyz"
+                               "0123456789-_";
+
 sio_error sio_token_make(sio_random *random, char out[SIO_TOKEN_LEN + 1])
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                   "abcdefghijklmnopqrstuvwxyz"
-                                   "0123456789-_";
     uint8_t raw[SIO_TOKEN_LEN / 4 * 3];
     sio_error err = sio_random_fill(random, raw, sizeof(raw));
     if (err != SIO_OK) {
@@ -23,4 +24,15 @@ sio_error sio_token_make(sio_random *random, char out[SIO_TOKEN_LEN + 1])
     out[SIO_TOKEN_LEN] = '\0';
     memset(raw, 0, sizeof(raw));
     return SIO_OK;
+}
+
+void sio_token_next(char token[SIO_TOKEN_LEN + 1])
+{
+    for (size_t i = SIO_TOKEN_LEN; i-- > 0;) {
+        const char *at = strchr(alphabet, token[i]);
+        token[i] = at[1] == '\0' ? alphabet[0] : at[1];
+        if (at[1] != '\0') {
+            return; /* without a carry */
+        }
+    }
 }

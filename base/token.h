@@ -10,4 +10,7 @@
  * RANDOM. */
 sio_error sio_token_make(sio_random *random, char out[SIO_TOKEN_LEN + 1]);
 
+/* Makes another one of it: they are numbers, and this is the next. */
+void sio_token_next(char token[SIO_TOKEN_LEN + 1]);
+
 #endif

@@ -10,6 +10,7 @@ packages_for() {
             ;;
         client) node_packages && echo brotli ;;
         node) node_packages ;;
+        bench) echo util-linux ;;
         unit) echo libcmocka-dev binutils ;;
         clang) echo clang llvm libclang-rt-dev ;;
         browser) echo chromium fonts-dejavu-core ;;
@@ -74,6 +75,6 @@ npm_ci() {
         return 0
     fi
     say "Installing with npm in $1/"
-    quiet "npm-$1" npm ci --prefix "$1" --no-audit --no-fund --ignore-scripts &&
+    quiet "npm-${1//\//-}" npm ci --prefix "$1" --no-audit --no-fund --ignore-scripts &&
         cp "$1/package-lock.json" "$stamp"
 }

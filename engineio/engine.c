@@ -47,6 +47,15 @@ sio_error eio_engine_init(eio_engine *engine)
     return SIO_OK;
 }
 
+unsigned eio_engine_home(const eio_engine *engine, sio_bytes sid)
+{
+    const eio_partition *partition = engine->partition;
+    if (partition == NULL || partition->count <= 1) {
+        return engine->index;
+    }
+    return (unsigned)(sio_hash(&partition->secret, sid) % partition->count);
+}
+
 void eio_engine_deinit(eio_engine *engine)
 {
     sio_map_deinit(&engine->sessions);

@@ -3,8 +3,10 @@
 
 #include "base/frame.h"
 #include "base/frameq.h"
+#include "base/inbox.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/metric.h"
 #include "base/random.h"
 #include "base/reap.h"
 #include "base/wheel.h"
@@ -21,6 +23,7 @@ typedef struct eio_config {
     uint32_t max_payload;
     uint32_t max_packets; /* in one polling body */
     size_t max_backlog;
+    sio_backlog_policy backlog_policy;
     unsigned transports; /* of SIO_TRANSPORT_* */
     bool allow_upgrades;
     const char *initial_packet; /* or NULL; borrowed */
@@ -28,6 +31,15 @@ typedef struct eio_config {
 
 /* Errors are counted by their positive code. */
 #define EIO_ERROR_CODES 400
+
+/*
+ * How the sessions of a server are shared out among its engines: the id of a
+ * session tells whose it is, by a keyed hash.
+ */
+typedef struct eio_partition {
+    unsigned count; /* engines; 0 is the same as 1 */
+    sio_hash_key secret;
+} eio_partition;
 
 /*
  * What the sessions of one loop share.  The loop owns the parts behind the
@@ -41,11 +53,14 @@ typedef struct eio_engine {
     sio_frame_pool *frames;
     sio_chunk_pool *chunks;
     sio_random *random;
+    sio_inbox *inbox; /* for those on other threads; NULL: there are none */
     const sio_log *log;
-    uint64_t *counters;     /* SIO_COUNTER_COUNT */
-    uint64_t *error_counts; /* EIO_ERROR_CODES */
+    sio_metric *counters;     /* SIO_COUNTER_COUNT */
+    sio_metric *error_counts; /* EIO_ERROR_CODES */
     const eio_session_events *events;
     void *app; /* handed back with `opened` */
+    const eio_partition *partition;
+    unsigned index; /* of this engine in the partition */
 
     sio_map sessions; /* of eio_session, by sid */
     sio_frame *ping;  /* packets that never differ, shared by all */
@@ -57,6 +72,9 @@ typedef struct eio_engine {
 /* Completes an engine whose pointers the caller has set.  May fail with
  * NO_MEMORY or RANDOM, leaving nothing to undo. */
 sio_error eio_engine_init(eio_engine *engine);
+
+/* The index of the engine that a session with this id belongs to. */
+unsigned eio_engine_home(const eio_engine *engine, sio_bytes sid);
 
 /* All sessions have to be closed and reaped before. */
 void eio_engine_deinit(eio_engine *engine);
@@ -75,16 +93,22 @@ static inline uint64_t eio_now(const eio_engine *engine)
 
 static inline void eio_count(eio_engine *engine, sio_counter counter)
 {
-    engine->counters[counter]++;
+    sio_metric_add(&engine->counters[counter], 1);
+}
+
+/* For what goes up and down. */
+static inline void eio_uncount(eio_engine *engine, sio_counter counter)
+{
+    sio_metric_sub(&engine->counters[counter], 1);
 }
 
 /* Counts an error that ended a request or a session. */
 static inline void eio_count_error(eio_engine *engine, sio_error err)
 {
     if (err < 0 && err > -EIO_ERROR_CODES) {
-        engine->error_counts[-err]++;
+        sio_metric_add(&engine->error_counts[-err], 1);
         if (sio_error_is_peers(err)) {
-            engine->counters[SIO_COUNTER_PEER_ERRORS]++;
+            eio_count(engine, SIO_COUNTER_PEER_ERRORS);
         }
     }
 }

@@ -153,7 +153,7 @@ static sio_error send_initial(eio_session *s)
 static void forget(eio_session *s)
 {
     eio_engine *engine = s->engine;
-    s->transport = NULL;
+    (void)eio_session_uncarry(s);
     sio_wheel_cancel(engine->wheel, &s->timer);
     sio_map_remove(&engine->sessions, &s->node);
     sio_reap_later(engine->doomed, &s->mortal);
@@ -200,7 +200,7 @@ sio_error eio_session_open_as(eio_engine *engine, eio_transport *tp,
     }
     (void)eio_session_move(s, EIO_EVENT_GREETED);
     eio_count(engine, SIO_COUNTER_HANDSHAKES);
-    engine->counters[SIO_COUNTER_SESSIONS]++;
+    eio_count(engine, SIO_COUNTER_SESSIONS);
     engine->events->opened(engine->app, s);
     return SIO_OK;
 }

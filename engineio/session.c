@@ -138,6 +138,10 @@ sio_error eio_session_send(eio_session *session, sio_frame *frame,
     }
     if (backlog != 0 && (backlog > limit || frame->len > limit - backlog)) {
         err = SIO_ERR_BACKLOG;
+        if (session->engine->config->backlog_policy == SIO_BACKLOG_REFUSE) {
+            eio_count(session->engine, SIO_COUNTER_BACKLOG_REFUSED);
+            return err;
+        }
     } else {
         err = eio_session_queue(session, frame, form);
         session->owes_drained = true;
@@ -162,7 +166,7 @@ void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
                         sio_error why)
 {
     eio_engine *engine = s->engine;
-    eio_transport *tp = s->transport;
+    eio_transport *tp = eio_session_uncarry(s);
 
     assert(s->state != EIO_STATE_CLOSED);
     why = why == SIO_OK ? s->blame : why;
@@ -170,9 +174,8 @@ void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
     eio_upgrade_abandon(s);
     sio_wheel_cancel(engine->wheel, &s->timer);
     sio_map_remove(&engine->sessions, &s->node);
-    engine->counters[SIO_COUNTER_SESSIONS]--;
+    eio_uncount(engine, SIO_COUNTER_SESSIONS);
     if (tp != NULL) {
-        s->transport = NULL;
         eio_transport_orphan(tp);
         tp->ops->close(tp, mode);
     }
@@ -347,7 +350,7 @@ static void on_gone(void *owner, eio_transport *tp, sio_error why)
                         : why == SIO_OK ? EIO_REASON_TRANSPORT_CLOSE
                                         : EIO_REASON_TRANSPORT_ERROR;
     (void)tp;
-    s->transport = NULL;
+    (void)eio_session_uncarry(s);
     eio_session_finish(s, EIO_CLOSE_NOW, reason, why);
 }
 
@@ -363,6 +366,17 @@ void eio_session_carry(eio_session *s, eio_transport *tp)
     s->transport = tp;
     tp->events = &carrier_events;
     tp->owner = s;
+    eio_count(s->engine, tp->ops->counter);
+}
+
+eio_transport *eio_session_uncarry(eio_session *s)
+{
+    eio_transport *tp = s->transport;
+    s->transport = NULL;
+    if (tp != NULL) {
+        eio_uncount(s->engine, tp->ops->counter);
+    }
+    return tp;
 }
 
 /* ------------------------------------------------------------- opening -- */
@@ -404,6 +418,18 @@ static void on_timer(sio_timer *timer)
     }
 }
 
+/* A random id that belongs to this engine: what is drawn is counted up until
+ * it does, which takes as many steps as there are engines, on average. */
+static sio_error make_sid(const eio_engine *engine, char out[EIO_SID_LEN + 1])
+{
+    sio_error err = sio_token_make(engine->random, out);
+    sio_bytes sid = {(const uint8_t *)out, EIO_SID_LEN};
+    while (err == SIO_OK && eio_engine_home(engine, sid) != engine->index) {
+        sio_token_next(out);
+    }
+    return err;
+}
+
 sio_error eio_session_new(eio_engine *engine, eio_request *request,
                           sio_bytes sid, eio_session **out)
 {
@@ -423,7 +449,7 @@ sio_error eio_session_new(eio_engine *engine, eio_request *request,
     s->sid_len = (uint8_t)len;
     sio_error err = SIO_OK;
     if (sid.len == 0) {
-        err = sio_token_make(engine->random, s->sid);
+        err = make_sid(engine, s->sid);
     } else {
         memcpy(s->sid, sid.base, len);
     }

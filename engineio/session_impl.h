@@ -55,8 +55,11 @@ void eio_session_flush(eio_session *s);
  * a transport.  May fail with NO_MEMORY. */
 sio_error eio_session_queue(eio_session *s, sio_frame *frame, eio_form form);
 
-/* Makes `tp` the one that carries the session. */
+/* Makes `tp` the one that carries the session, which has to have none. */
 void eio_session_carry(eio_session *s, eio_transport *tp);
+
+/* Leaves the session without one and returns it; NULL when there was none. */
+eio_transport *eio_session_uncarry(eio_session *s);
 
 /* Ends the session: closes the transport, reports, and dooms the memory. */
 void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,

@@ -5,7 +5,7 @@
 
 #include "base/frame.h"
 #include "engineio/packet.h"
-#include "socketio/error.h"
+#include "socketio/socketio.h"
 
 /*
  * The seam between a session and whatever carries its packets.  The engine
@@ -20,7 +20,8 @@ typedef enum eio_close_mode {
 } eio_close_mode;
 
 typedef struct eio_transport_ops {
-    const char *name; /* as clients spell it in `transport=` */
+    const char *name;    /* as clients spell it in `transport=` */
+    sio_counter counter; /* of the sessions that it carries */
 
     /* Whether the peer sends whole messages over it at any time, so that it
      * can take over a session from another transport. */

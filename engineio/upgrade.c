@@ -91,7 +91,7 @@ static void probe(eio_upgrade *up)
 static void take_over(eio_upgrade *up)
 {
     eio_session *s = up->session;
-    eio_transport *old = s->transport;
+    eio_transport *old = eio_session_uncarry(s);
     eio_transport *candidate = detach(up);
 
     /* Some clients do without the probe; that harms nobody. */

@@ -190,17 +190,24 @@ void profile_eio_client_defaults(options *opts)
     opts->deny_query = true;
 }
 
+/* Sessions are led here instead of to the layer above. */
+static void take_sessions(testserver *ts, const eio_session_events *events)
+{
+    for (unsigned i = 0; i < ts->server->config.threads; i++) {
+        ts->server->workers[i].engine.events = events;
+        ts->server->workers[i].engine.app = ts;
+    }
+}
+
 bool profile_eio4_setup(testserver *ts)
 {
-    ts->server->engine.events = &echo_events;
-    ts->server->engine.app = ts;
+    take_sessions(ts, &echo_events);
     return true;
 }
 
 bool profile_eio_client_setup(testserver *ts)
 {
-    ts->server->engine.events = &client_events;
-    ts->server->engine.app = ts;
+    take_sessions(ts, &client_events);
     ts->state = calloc(1, sizeof(profile_state));
     return ts->state != NULL;
 }

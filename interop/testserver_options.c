@@ -29,6 +29,7 @@ static const row rows[] = {
     {"profile", KIND_TEXT, AT(profile)},
     {"port", KIND_PORT, AT(config.port)},
     {"host", KIND_TEXT, AT(config.host)},
+    {"threads", KIND_U32, AT(config.threads)},
     {"ping-interval", KIND_U32, AT(config.ping_interval_ms)},
     {"ping-timeout", KIND_U32, AT(config.ping_timeout_ms)},
     {"connect-timeout", KIND_U32, AT(config.connect_timeout_ms)},
@@ -160,6 +161,7 @@ bool options_parse(int argc, char **argv, options *opts)
 {
     *opts = (options){.config = sio_server_config_default()};
     opts->config.port = 0;
+    opts->config.threads = 1;
     if (!walk(argc, argv, opts, true)) {
         return false;
     }

@@ -11,7 +11,7 @@
 
 static sio_wheel *wheel_of(const sio_socket *socket)
 {
-    return socket->nsp->core->engine->wheel;
+    return sio_socket_engine(socket)->wheel;
 }
 
 /* The place of the one with `id`, or the number of places. */
@@ -107,10 +107,15 @@ sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
     pending->fn = fn;
     pending->arg = arg;
     pending->timer.fire = on_timer;
-    socket->acks[socket->ack_count++] = (sio_ack_slot){id, pending};
+    /* By rising id: mostly the last, but ids of other loops come in between. */
+    uint32_t at = socket->ack_count++;
+    for (; at > socket->ack_first && socket->acks[at - 1].id > id; at--) {
+        socket->acks[at] = socket->acks[at - 1];
+    }
+    socket->acks[at] = (sio_ack_slot){id, pending};
     if (timeout_ms != 0) {
         sio_wheel_arm(wheel_of(socket), &pending->timer,
-                      eio_now(socket->nsp->core->engine) + timeout_ms);
+                      eio_now(sio_socket_engine(socket)) + timeout_ms);
     }
     return SIO_OK;
 }

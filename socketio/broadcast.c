@@ -1,10 +1,6 @@
 #include <stdlib.h>
 
-#include "base/buf.h"
-#include "socketio/core.h"
-
-/* Flags of a sio_broadcast. */
-enum { VOLATILE = 1, LOCAL = 2, OVERFLOW = 4, PLAIN = 8 };
+#include "socketio/spread.h"
 
 /* ----------------------------------------------------------- the target -- */
 
@@ -25,7 +21,7 @@ sio_broadcast sio_socket_broadcast(sio_socket *socket)
 sio_broadcast sio_broadcast_to(sio_broadcast b, const char *room)
 {
     if (b.to_count == SIO_BROADCAST_ROOMS) {
-        b.flags |= OVERFLOW;
+        b.flags |= SIO_BROADCAST_OVERFLOW;
     } else {
         b.to[b.to_count++] = room;
     }
@@ -35,7 +31,7 @@ sio_broadcast sio_broadcast_to(sio_broadcast b, const char *room)
 sio_broadcast sio_broadcast_except(sio_broadcast b, const char *room)
 {
     if (b.except_count == SIO_BROADCAST_ROOMS) {
-        b.flags |= OVERFLOW;
+        b.flags |= SIO_BROADCAST_OVERFLOW;
     } else {
         b.except[b.except_count++] = room;
     }
@@ -60,19 +56,19 @@ sio_broadcast sio_broadcast_except_list(sio_broadcast b,
 
 sio_broadcast sio_broadcast_volatile(sio_broadcast b)
 {
-    b.flags |= VOLATILE;
+    b.flags |= SIO_BROADCAST_VOLATILE;
     return b;
 }
 
 sio_broadcast sio_broadcast_compress(sio_broadcast b, bool compress)
 {
-    b.flags = compress ? b.flags & ~(unsigned)PLAIN : b.flags | PLAIN;
+    b.flags = compress ? b.flags & ~(unsigned)SIO_BROADCAST_PLAIN : b.flags | SIO_BROADCAST_PLAIN;
     return b;
 }
 
 sio_broadcast sio_broadcast_local(sio_broadcast b)
 {
-    b.flags |= LOCAL;
+    b.flags |= SIO_BROADCAST_LOCAL;
     return b;
 }
 
@@ -86,116 +82,46 @@ sio_broadcast sio_socket_to(sio_socket *socket, const char *room)
     return sio_broadcast_to(sio_socket_broadcast(socket), room);
 }
 
-/* ------------------------------------------------------------- the walk -- */
-
-/* Visits a recipient.  It must not make anyone join, leave or end: packets are
- * only queued, so it never needs to. */
-typedef void visit_fn(sio_socket *socket, void *arg);
-
-/*
- * A walk over recipients.  Each socket that it has met, or must not meet,
- * bears its mark, which tells them apart without a list of its own.
- */
-typedef struct walk {
-    sio_namespace *nsp;
-    uint64_t mark;
-    visit_fn *visit; /* NULL while excluding */
-    void *arg;
-} walk;
-
-static void meet(const walk *w, sio_socket *socket)
-{
-    if (socket->mark == w->mark || socket->state != SIO_SOCKET_CONNECTED) {
-        return;
-    }
-    socket->mark = w->mark;
-    if (w->visit != NULL) {
-        w->visit(socket, w->arg);
-    }
-}
-
-static void walk_room(const walk *w, const char *name)
-{
-    sio_room *room = sio_room_find(w->nsp, sio_text(name));
-    sio_socket *own = sio_namespace_socket(w->nsp, name);
-    if (room != NULL) {
-        sio_link *at = room->seats.next;
-        for (; at != &room->seats; at = at->next) {
-            meet(w, SIO_OWNER(at, sio_seat, in_room)->socket);
-        }
-    }
-    if (own != NULL) {
-        meet(w, own);
-    }
-}
-
-static void walk_all(const walk *w)
-{
-    sio_map_walk it = sio_map_walk_start(&w->nsp->sockets);
-    sio_map_node *node;
-    while ((node = sio_map_walk_next(&it)) != NULL) {
-        meet(w, SIO_OWNER(node, sio_socket, node));
-    }
-}
-
-static void walk_names(const walk *w, const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        walk_room(w, names[i]);
-    }
-}
-
-static void walk_recipients(const sio_broadcast *b, visit_fn *visit, void *arg)
-{
-    walk w = {b->nsp, ++b->nsp->mark, NULL, arg};
-    if (b->except_socket != NULL) {
-        b->except_socket->mark = w.mark;
-    }
-    walk_names(&w, b->except, b->except_count);
-    walk_names(&w, b->except_list, b->except_list_count);
-    w.visit = visit;
-    if (b->to_count + b->to_list_count == 0) {
-        walk_all(&w);
-    } else {
-        walk_names(&w, b->to, b->to_count);
-        walk_names(&w, b->to_list, b->to_list_count);
-    }
-}
-
 /* ------------------------------------------------------------- emitting -- */
 
 typedef struct emission {
-    const sio_outgoing *out;
-    unsigned flags;
+    sio_task task;
+    sio_outgoing out; /* frozen: all threads send these frames */
+    unsigned flags;   /* of SIO_EMIT_* */
 } emission;
 
 static void emit_to(sio_socket *socket, void *arg)
 {
     const emission *e = arg;
-    const eio_session *session = socket->client->session;
-    if ((e->flags & VOLATILE) != 0 &&
-        (session == NULL || !eio_session_idle(session))) {
-        eio_count(socket->nsp->core->engine, SIO_COUNTER_VOLATILE_DROPPED);
-        return;
+    if (!sio_socket_drops(socket, e->flags)) {
+        (void)sio_outgoing_send(&e->out, socket); /* costs that socket */
     }
-    (void)sio_outgoing_send(e->out, socket); /* costs that socket, no more */
+}
+
+static void run_emission(sio_task *task, sio_local *local,
+                         const sio_broadcast *b)
+{
+    sio_recipients_each(local, b, emit_to, SIO_OWNER(task, emission, task));
+}
+
+static void end_emission(sio_task *task)
+{
+    sio_outgoing_deinit(&SIO_OWNER(task, emission, task)->out);
 }
 
 sio_error sio_broadcast_emit_args(sio_broadcast b, const char *event,
                                   const sio_args *args)
 {
-    sio_outgoing out;
-    if ((b.flags & OVERFLOW) != 0) {
-        return SIO_ERR_ARGUMENT;
+    emission e = {.task = {run_emission, end_emission}};
+    sio_error err =
+        sio_outgoing_event(&e.out, b.nsp, sio_core_frames(b.nsp->core), event,
+                           args, NULL);
+    if (err != SIO_OK) {
+        return err;
     }
-    sio_error err = sio_outgoing_event(&out, b.nsp, event, args, NULL);
-    if (err == SIO_OK) {
-        out.form = (b.flags & PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
-        emission e = {&out, b.flags};
-        walk_recipients(&b, emit_to, &e);
-        sio_outgoing_deinit(&out);
-    }
-    return err;
+    e.out.form = (b.flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
+    e.flags = (b.flags & SIO_BROADCAST_VOLATILE) != 0 ? SIO_EMIT_VOLATILE : 0;
+    return sio_spread(&b, &e.task, sizeof(e));
 }
 
 sio_error sio_broadcast_emit(sio_broadcast b, const char *event,
@@ -221,211 +147,86 @@ sio_error sio_broadcast_emit_json(sio_broadcast b, const char *event,
     return err == SIO_OK ? sio_broadcast_emit_args(b, event, &args) : err;
 }
 
-/* -------------------------------------------------------------- surveys -- */
+/* ---------------------------------------------------- the whole of a room -- */
 
-/* A broadcast whose answers are gathered. */
-typedef struct survey {
-    sio_answers_fn *fn;
-    void *arg;
-    sio_wheel *wheel;
-    const sio_outgoing *out; /* only while asking */
-    uint64_t id;
-    uint32_t timeout_ms;
-    size_t expected, done, got;
-    sio_buf answers;
-    sio_timer timer; /* for the case that nobody was asked */
-} survey;
+enum { JOIN, LEAVE, DISCONNECT, CLOSE };
 
-static void finish(survey *s)
+/* What all recipients are made to do. */
+typedef struct order {
+    sio_task task;
+    int what;
+    char *room;     /* owned; of JOIN and LEAVE */
+    sio_error *err; /* the caller's, for the loop that it is on */
+    const sio_local *here;
+} order;
+
+static sio_error obey(const order *o, sio_socket *socket)
 {
-    s->fn(s->got == s->expected ? SIO_OK : SIO_ERR_TIMEOUT,
-          (const char *)s->answers.base, s->answers.len, s->got, s->expected,
-          s->arg);
-    sio_buf_deinit(&s->answers);
-    free(s);
-}
-
-static void add_answer(survey *s, const sio_event *answer)
-{
-    sio_binary binary;
-    size_t len = 0;
-    const char *first = sio_event_arg(answer, 0, &len);
-    bool none =
-        first == NULL || sio_event_arg_binary(answer, 0, &binary) == SIO_OK;
-    sio_bytes text =
-        none ? SIO_LIT("null") : (sio_bytes){(const uint8_t *)first, len};
-    if (sio_buf_reserve(&s->answers, text.len + 1) != SIO_OK) {
-        return;
-    }
-    if (s->got != 0) {
-        (void)sio_buf_append(&s->answers, SIO_LIT(","));
-    }
-    (void)sio_buf_append(&s->answers, text);
-    s->got++;
-}
-
-static void on_answer(sio_socket *socket, sio_error err, sio_event *answer,
-                      void *arg)
-{
-    survey *s = arg;
-    (void)socket;
-    if (err == SIO_OK) {
-        add_answer(s, answer);
-    }
-    if (++s->done == s->expected) {
-        finish(s);
-    }
-}
-
-static void on_nobody(sio_timer *timer)
-{
-    finish(SIO_OWNER(timer, survey, timer));
-}
-
-static void ask(sio_socket *socket, void *arg)
-{
-    survey *s = arg;
-    if (sio_ack_expect(socket, s->id, s->timeout_ms, on_answer, s) != SIO_OK) {
-        return;
-    }
-    if (sio_outgoing_send(s->out, socket) == SIO_OK) {
-        s->expected++;
-    } else {
-        sio_ack_forget(socket, s->id);
-    }
-}
-
-static sio_error emit_survey(const sio_broadcast *b, const char *event,
-                             const sio_args *args, uint32_t timeout_ms,
-                             sio_answers_fn *fn, void *arg)
-{
-    sio_outgoing out;
-    survey *s = calloc(1, sizeof(*s));
-    if (s == NULL) {
-        return SIO_ERR_NO_MEMORY;
-    }
-    *s = (survey){
-        .fn = fn,
-        .arg = arg,
-        .wheel = b->nsp->core->engine->wheel,
-        .out = &out,
-        .id = b->nsp->next_ack,
-        .timeout_ms = timeout_ms,
-        .timer = {.fire = on_nobody},
-    };
-    sio_error err = sio_outgoing_event(&out, b->nsp, event, args, &s->id);
-    if (err != SIO_OK) {
-        free(s);
-        return err;
-    }
-    b->nsp->next_ack++;
-    out.form = (b->flags & PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
-    walk_recipients(b, ask, s);
-    sio_outgoing_deinit(&out);
-    if (s->expected == 0) {
-        sio_wheel_arm(s->wheel, &s->timer, s->wheel->now);
+    switch (o->what) {
+    case JOIN:
+        return sio_socket_join(socket, o->room);
+    case LEAVE:
+        sio_socket_leave(socket, o->room);
+        break;
+    case DISCONNECT:
+        sio_socket_disconnect(socket);
+        break;
+    default:
+        sio_socket_close(socket);
+        break;
     }
     return SIO_OK;
 }
 
-sio_error sio_broadcast_emit_ack(sio_broadcast b, const char *event,
-                                 uint32_t timeout_ms,
-                                 sio_answers_fn *on_answers, void *arg,
-                                 const char *format, ...)
+static void run_order(sio_task *task, sio_local *local, const sio_broadcast *b)
 {
-    va_list list;
-    sio_args args;
-    if ((b.flags & OVERFLOW) != 0 || timeout_ms == 0) {
-        return SIO_ERR_ARGUMENT;
+    const order *o = SIO_OWNER(task, order, task);
+    sio_crowd crowd = {0};
+    sio_crowd_gather(&crowd, local, b);
+    sio_error err = crowd.failed ? SIO_ERR_NO_MEMORY : SIO_OK;
+    for (size_t i = 0; i < crowd.count; i++) {
+        sio_error one = obey(o, crowd.sockets[i]);
+        err = one == SIO_OK || one == SIO_ERR_CLOSED ? err : one;
     }
-    va_start(list, format);
-    sio_error err = sio_pack(format, list, &args);
-    va_end(list);
-    if (err == SIO_OK) {
-        err = emit_survey(&b, event, &args, timeout_ms, on_answers, arg);
-        free((char *)(uintptr_t)args.json);
+    sio_crowd_disperse(&crowd);
+    if (local == o->here) {
+        *o->err = err; /* while the caller waits */
     }
-    return err;
 }
 
-/* ---------------------------------------------------- the whole of a room --
- */
-
-/* Recipients taken beforehand, for what changes the lists they are in. */
-typedef struct crowd {
-    sio_socket **sockets;
-    size_t count, cap;
-    bool failed;
-} crowd;
-
-static void gather(sio_socket *socket, void *arg)
+static void end_order(sio_task *task)
 {
-    crowd *c = arg;
-    if (c->count == c->cap) {
-        size_t cap = c->cap == 0 ? 16 : c->cap * 2;
-        sio_socket **more = realloc(c->sockets, cap * sizeof(sio_socket *));
-        if (more == NULL) {
-            c->failed = true;
-            return;
+    free(SIO_OWNER(task, order, task)->room);
+}
+
+static sio_error give_order(const sio_broadcast *b, int what, const char *room)
+{
+    sio_error here = SIO_OK;
+    order o = {.task = {run_order, end_order},
+               .what = what,
+               .err = &here,
+               .here = sio_namespace_here(b->nsp)};
+    if (room != NULL) {
+        o.room = strdup(room);
+        if (o.room == NULL) {
+            return SIO_ERR_NO_MEMORY;
         }
-        c->sockets = more;
-        c->cap = cap;
     }
-    c->sockets[c->count++] = sio_socket_ref(socket);
-}
-
-static crowd gather_all(const sio_broadcast *b)
-{
-    crowd c = {0};
-    if ((b->flags & OVERFLOW) != 0) {
-        c.failed = true;
-    } else {
-        walk_recipients(b, gather, &c);
-    }
-    return c;
-}
-
-static void disperse(crowd *c)
-{
-    for (size_t i = 0; i < c->count; i++) {
-        sio_socket_unref(c->sockets[i]);
-    }
-    free(c->sockets);
+    sio_error err = sio_spread(b, &o.task, sizeof(o));
+    return err == SIO_OK ? here : err;
 }
 
 sio_error sio_broadcast_join(sio_broadcast b, const char *room)
 {
-    if ((b.flags & OVERFLOW) != 0) {
-        return SIO_ERR_ARGUMENT;
-    }
-    crowd c = gather_all(&b);
-    sio_error err = c.failed ? SIO_ERR_NO_MEMORY : SIO_OK;
-    for (size_t i = 0; i < c.count; i++) {
-        sio_error one = sio_socket_join(c.sockets[i], room);
-        err = one == SIO_OK || one == SIO_ERR_CLOSED ? err : one;
-    }
-    disperse(&c);
-    return err;
+    return give_order(&b, JOIN, room);
 }
 
-void sio_broadcast_leave(sio_broadcast b, const char *room)
+sio_error sio_broadcast_leave(sio_broadcast b, const char *room)
 {
-    crowd c = gather_all(&b);
-    for (size_t i = 0; i < c.count; i++) {
-        sio_socket_leave(c.sockets[i], room);
-    }
-    disperse(&c);
+    return give_order(&b, LEAVE, room);
 }
 
-void sio_broadcast_disconnect(sio_broadcast b, bool close)
+sio_error sio_broadcast_disconnect(sio_broadcast b, bool close)
 {
-    crowd c = gather_all(&b);
-    for (size_t i = 0; i < c.count; i++) {
-        if (close) {
-            sio_socket_close(c.sockets[i]);
-        } else {
-            sio_socket_disconnect(c.sockets[i]);
-        }
-    }
-    disperse(&c);
+    return give_order(&b, close ? CLOSE : DISCONNECT, NULL);
 }

@@ -87,7 +87,7 @@ static void write_unknown(sio_writer *w, const void *nsp)
 
 static void refuse_unknown(sio_client *client, sio_bytes nsp)
 {
-    sio_frame *frame = sio_frame_of(client->core->engine, write_unknown, &nsp);
+    sio_frame *frame = sio_frame_of(client->loop->engine, write_unknown, &nsp);
     if (frame != NULL) {
         (void)sio_client_send(client, frame);
         sio_frame_unref(frame);
@@ -104,12 +104,12 @@ static void on_connect_packet(sio_client *client, const sio_packet *packet)
     if (old != NULL) {
         sio_socket_unlist(old);
     }
-    sio_namespace *nsp = sio_core_find(client->core, packet->nsp);
+    sio_namespace *nsp = sio_core_find(client->loop->core, packet->nsp);
     if (nsp == NULL) {
         refuse_unknown(client, packet->nsp);
         return;
     }
-    if (client->count >= client->core->max_namespaces) {
+    if (client->count >= client->loop->core->max_namespaces) {
         blame(client, SIO_ERR_LIMIT);
         return;
     }
@@ -186,7 +186,7 @@ static sio_error keep_incoming(sio_client *client, sio_bytes text)
     }
     sio_error err =
         sio_packet_decode((sio_bytes){(const uint8_t *)copy, text.len},
-                          &client->core->limits, &packet);
+                          &client->loop->core->limits, &packet);
     sio_incoming *in = NULL;
     if (err == SIO_OK) {
         in = calloc(1, sizeof(*in) + packet.attachments * sizeof(sio_binary));
@@ -205,7 +205,7 @@ static sio_error keep_incoming(sio_client *client, sio_bytes text)
 static sio_error add_attachment(sio_client *client, sio_bytes data)
 {
     sio_incoming *in = client->incoming;
-    if (data.len > client->core->max_binary - in->bytes) {
+    if (data.len > client->loop->core->max_binary - in->bytes) {
         return SIO_ERR_TOO_LARGE;
     }
     void *copy = sio_arena_alloc(&in->arena, data.len);
@@ -245,7 +245,7 @@ static void on_text(sio_client *client, sio_bytes text)
     sio_error err =
         client->incoming != NULL
             ? SIO_ERR_VIOLATION
-            : sio_packet_decode(text, &client->core->limits, &packet);
+            : sio_packet_decode(text, &client->loop->core->limits, &packet);
     if (err == SIO_OK && packet.attachments != 0) {
         /* Nothing is gathered for a namespace that was not joined. */
         err = find_socket(client, packet.nsp) == NULL
@@ -265,11 +265,11 @@ static void on_text(sio_client *client, sio_bytes text)
 static void on_timer(sio_timer *timer)
 {
     sio_client *client = SIO_OWNER(timer, sio_client, timer);
-    eio_engine *engine = client->core->engine;
+    eio_engine *engine = client->loop->engine;
     sio_log_write(engine->log, SIO_LOG_INFO, "connect_timeout",
                   "sid %s: no namespace joined within %u ms",
                   eio_session_sid(client->session),
-                  client->core->connect_timeout);
+                  client->loop->core->connect_timeout);
     eio_count(engine, SIO_COUNTER_CONNECT_TIMEOUTS);
     sio_client_close(client);
 }
@@ -283,7 +283,7 @@ static void destroy(sio_mortal *mortal)
 
 static void on_opened(void *app, eio_session *session)
 {
-    sio_core *core = app;
+    sio_loop *loop = app;
     sio_client *client = calloc(1, sizeof(*client));
     eio_session_set_user(session, client);
     if (client == NULL) {
@@ -291,12 +291,12 @@ static void on_opened(void *app, eio_session *session)
         return;
     }
     client->mortal.destroy = destroy;
-    client->core = core;
+    client->loop = loop;
     client->session = session;
     client->timer.fire = on_timer;
     sio_list_init(&client->sockets);
-    sio_wheel_arm(core->engine->wheel, &client->timer,
-                  eio_now(core->engine) + core->connect_timeout);
+    sio_wheel_arm(loop->engine->wheel, &client->timer,
+                  eio_now(loop->engine) + loop->core->connect_timeout);
 }
 
 static void on_message(void *user, eio_session *session, eio_form form,
@@ -368,9 +368,9 @@ static void on_closed(void *user, eio_session *session, eio_reason reason,
         return;
     }
     client->session = NULL;
-    sio_wheel_cancel(client->core->engine->wheel, &client->timer);
+    sio_wheel_cancel(client->loop->engine->wheel, &client->timer);
     expel_all(client, reason_of(reason), why);
-    sio_reap_later(client->core->engine->doomed, &client->mortal);
+    sio_reap_later(client->loop->engine->doomed, &client->mortal);
 }
 
 const eio_session_events sio_client_events = {

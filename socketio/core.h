@@ -3,10 +3,12 @@
 
 /* The inside of the socketio layer: what its files share. */
 
+#include <stdalign.h>
 #include <stdatomic.h>
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "base/lock.h"
 #include "base/map.h"
 #include "base/token.h"
 #include "engineio/engine.h"
@@ -18,18 +20,34 @@ typedef struct sio_client sio_client;
 typedef struct sio_pending sio_pending;
 typedef struct sio_ack_slot sio_ack_slot;
 
+/*
+ * What belongs to one loop, and to its thread alone.  The layer is cut into
+ * what a server has once, which does not change while several threads run, and
+ * what each loop has of it: sio_core and sio_loop, sio_namespace and sio_local.
+ */
+typedef struct sio_loop {
+    struct sio_core *core;
+    eio_engine *engine;
+    unsigned index; /* in core->loops */
+    sio_link nexts; /* of sio_next: middlewares that have not answered */
+} sio_loop;
+
 /* What all namespaces of a server have in common. */
 typedef struct sio_core {
     sio_server *server;
-    eio_engine *engine;
+    sio_loop *const *loops; /* borrowed */
+    unsigned loop_count;
     sio_packet_limits limits;
     uint32_t connect_timeout; /* ms */
     uint32_t max_namespaces;
     uint32_t max_rooms;
-    size_t max_binary;  /* bytes in the attachments of one packet */
-    sio_map namespaces; /* of sio_namespace, by name */
-    sio_link nexts;     /* of sio_next: middlewares that have not answered */
-    bool closing;
+    size_t max_binary;   /* bytes in the attachments of one packet */
+    sio_hash_key secret; /* of the maps of all namespaces */
+    sio_lock lock;       /* for `namespaces`, and to add to `newest` */
+    sio_map namespaces;  /* of sio_namespace, by name */
+    _Atomic(sio_namespace *) newest; /* of all there are; see `older` */
+    _Atomic uint64_t foreign_acks; /* asked for by threads that are not ours */
+    bool fixed; /* handlers may not change any more: several threads run */
 } sio_core;
 
 /* --------------------------------------------------------- namespaces -- */
@@ -60,7 +78,7 @@ typedef struct sio_hooks {
 } sio_hooks;
 
 typedef struct sio_room {
-    sio_map_node node; /* in sio_namespace.rooms */
+    sio_map_node node; /* in sio_local.rooms */
     sio_link seats;    /* of sio_seat.in_room, in order of joining */
     size_t count;
     unsigned held; /* by those who tell of it; then it may be empty */
@@ -80,17 +98,27 @@ typedef struct sio_seat {
     sio_socket *socket;
 } sio_seat;
 
+/* What one loop has of a namespace.  Aligned so that no two threads write to
+ * one line of the cache. */
+typedef struct sio_local {
+    alignas(64) sio_namespace *nsp;
+    sio_loop *loop;
+    sio_map sockets;      /* connected sio_socket, by id */
+    sio_map rooms;        /* of sio_room, by name; none is empty */
+    sio_metric connected; /* how many `sockets` has, for any thread */
+    uint64_t next_ack;
+    uint64_t mark; /* of the latest walk over recipients */
+} sio_local;
+
 struct sio_namespace {
     sio_core *core;
-    sio_map_node node; /* in core->namespaces */
-    sio_map sockets;   /* connected sio_socket, by id */
-    sio_map rooms;     /* of sio_room, by name; none is empty */
-    sio_map handlers;  /* of sio_handlers, by event */
+    sio_map_node node;           /* in core->namespaces */
+    struct sio_namespace *older; /* in core->newest; fixed once it is there */
+    sio_local *locals;           /* core->loop_count of them, owned */
+    sio_map handlers;            /* of sio_handlers, by event */
     sio_handlers any;
     sio_hooks middlewares, connection, disconnecting, disconnect, drained,
         upgrade, room;
-    uint64_t next_ack;
-    uint64_t mark; /* of the latest walk over recipients */
     size_t name_len;
     char name[]; /* with its slash, NUL-terminated */
 };
@@ -105,14 +133,49 @@ static inline sio_bytes sio_namespace_view(const sio_namespace *nsp)
     return (sio_bytes){(const uint8_t *)nsp->name, nsp->name_len};
 }
 
-/* sio_server_of(). */
+/* sio_server_of().  These two from any thread. */
 sio_namespace *sio_core_of(sio_core *core, const char *name);
-sio_namespace *sio_core_find(const sio_core *core, sio_bytes name);
-sio_error sio_core_init(sio_core *core);
+sio_namespace *sio_core_find(sio_core *core, sio_bytes name);
+
+/* Completes a core whose limits and loops the caller has set.  May fail with
+ * RANDOM. */
+sio_error sio_core_init(sio_core *core, sio_random *random);
 void sio_core_deinit(sio_core *core);
 
-/* Disconnects every socket of the server. */
-void sio_core_close(sio_core *core);
+void sio_loop_init(sio_loop *loop, sio_core *core, eio_engine *engine,
+                   unsigned index);
+
+/* Disconnects every socket of the loop. */
+void sio_loop_close(sio_loop *loop);
+
+/* Whether the calling thread is the one that the loop belongs to. */
+static inline bool sio_loop_is_here(const sio_loop *loop)
+{
+    const sio_inbox *inbox = loop->engine->inbox;
+    return inbox == NULL || sio_owner_is_me(&inbox->owner);
+}
+
+/* The loop of the calling thread; NULL where that is none of the server's. */
+sio_loop *sio_core_here(const sio_core *core);
+
+static inline sio_local *sio_local_of(const sio_namespace *nsp,
+                                      const sio_loop *loop)
+{
+    return &nsp->locals[loop->index];
+}
+
+/* What the loop of the calling thread has of it, or NULL. */
+sio_local *sio_namespace_here(const sio_namespace *nsp);
+
+/* Where the calling thread may take frames from; NULL stands for the heap. */
+sio_frame_pool *sio_core_frames(const sio_core *core);
+
+/* An id for an acknowledgement that no other loop gives out. */
+static inline uint64_t sio_local_next_ack(sio_local *local)
+{
+    return local->next_ack++ * local->nsp->core->loop_count +
+           local->loop->index;
+}
 
 sio_error sio_hooks_add(sio_hooks *hooks, void (*fn)(void), void *arg);
 
@@ -133,7 +196,7 @@ typedef struct sio_incoming {
 /* One per session. */
 struct sio_client {
     sio_mortal mortal;
-    sio_core *core;
+    sio_loop *loop;
     eio_session *session; /* NULL once closed */
     sio_link sockets;     /* of sio_socket.in_client */
     unsigned count;       /* of sockets in that list */
@@ -166,14 +229,17 @@ typedef enum sio_socket_state {
                            are ignored */
 } sio_socket_state;
 
+/* `refs`, `state`, and what never changes, are for any thread, the rest for the
+ * loop's, and in the end for whoever holds the last reference. */
 struct sio_socket {
     atomic_uint refs;
-    uint8_t state; /* sio_socket_state */
+    _Atomic uint8_t state; /* sio_socket_state */
     unsigned room_count;
     sio_namespace *nsp;
+    sio_local *local;
     sio_client *client; /* NULL once the session is closed */
     sio_link in_client;
-    sio_map_node node;  /* in nsp->sockets */
+    sio_map_node node;  /* in local->sockets */
     sio_link seats;     /* of sio_seat.in_socket */
     uint64_t mark;      /* of the latest walk that met it */
     sio_ack_slot *acks; /* by rising id; owned */
@@ -187,13 +253,38 @@ struct sio_socket {
     char id[SIO_TOKEN_LEN + 1];
 };
 
+static inline eio_engine *sio_socket_engine(const sio_socket *socket)
+{
+    return socket->local->loop->engine;
+}
+
+static inline bool sio_socket_is_here(const sio_socket *socket)
+{
+    return sio_loop_is_here(socket->local->loop);
+}
+
+/* sio_core_frames(), for what is mostly asked on the socket's own thread. */
+static inline sio_frame_pool *sio_socket_frames(const sio_socket *socket)
+{
+    return sio_socket_is_here(socket) ? sio_socket_engine(socket)->frames
+                                      : sio_core_frames(socket->nsp->core);
+}
+
+/* Whether it can be emitted to, and may join rooms.  From any thread, but there
+ * it may be over in the next moment. */
+static inline bool sio_socket_is_alive(const sio_socket *socket)
+{
+    sio_socket_state state = socket->state;
+    return state == SIO_SOCKET_CONNECTING || state == SIO_SOCKET_CONNECTED;
+}
+
 /* Makes a socket of `client` that is CONNECTING, with one reference for the
  * client's list.  NULL when memory or randomness is short. */
 sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
                            sio_bytes auth);
 
 /* Ends what middlewares have not answered, when nobody can answer any more. */
-void sio_nexts_free(sio_core *core);
+void sio_nexts_free(sio_loop *loop);
 
 /* Runs the middlewares, and what follows from their answers. */
 void sio_socket_start(sio_socket *socket);
@@ -211,7 +302,10 @@ void sio_socket_free_auth(sio_socket *socket);
 /* --------------------------------------------------------------- rooms -- */
 
 void sio_room_leave_all(sio_socket *socket);
-sio_room *sio_room_find(const sio_namespace *nsp, sio_bytes name);
+sio_room *sio_room_find(const sio_local *local, sio_bytes name);
+
+/* The connected socket of this loop with that id, or NULL. */
+sio_socket *sio_local_socket(const sio_local *local, sio_bytes id);
 
 /* Tells those who listen that sockets joined by middlewares are there now. */
 void sio_room_report(sio_namespace *nsp, sio_room_change change,
@@ -228,14 +322,20 @@ typedef struct sio_outgoing {
     unsigned form; /* or'ed to the form of each: 0 or EIO_FORM_PLAIN */
 } sio_outgoing;
 
-/* Encodes.  `id` is NULL for none.  Fails with NO_MEMORY, or ARGUMENT for too
- * many attachments. */
-sio_error sio_outgoing_event(sio_outgoing *out, sio_namespace *nsp,
-                             const char *event, const sio_args *args,
-                             const uint64_t *id);
-sio_error sio_outgoing_ack(sio_outgoing *out, sio_namespace *nsp,
-                           const sio_args *args, uint64_t id);
+/* Encodes to frames of that pool, which is the calling thread's, or NULL.  `id`
+ * is NULL for none.  Fails with NO_MEMORY, or ARGUMENT for too many
+ * attachments. */
+sio_error sio_outgoing_event(sio_outgoing *out, const sio_namespace *nsp,
+                             sio_frame_pool *frames, const char *event,
+                             const sio_args *args, const uint64_t *id);
+sio_error sio_outgoing_ack(sio_outgoing *out, const sio_namespace *nsp,
+                           sio_frame_pool *frames, const sio_args *args,
+                           uint64_t id);
 void sio_outgoing_deinit(sio_outgoing *out);
+
+/* Whether a packet with these flags, of SIO_EMIT_*, is to be dropped, for it is
+ * volatile and would have to wait.  Counts it then. */
+bool sio_socket_drops(sio_socket *socket, unsigned flags);
 
 /* Sends all of it, or, where the first is refused, nothing. */
 sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket);
@@ -267,8 +367,7 @@ struct sio_pending {
     sio_timer timer;
 };
 
-/* Has `fn` called with the answer that comes with `id`, greater than that of
- * any before it. */
+/* Has `fn` called with the answer that comes with `id`. */
 sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
                          sio_ack_fn *fn, void *arg);
 

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
-#include "socketio/core.h"
+#include "socketio/spread.h"
 
 sio_error sio_event_check(const char *event)
 {
@@ -14,7 +14,7 @@ sio_error sio_event_check(const char *event)
 
 /* ------------------------------------------------------------- encoding -- */
 
-static sio_error copy_binaries(sio_outgoing *out, eio_engine *engine,
+static sio_error copy_binaries(sio_outgoing *out, sio_frame_pool *frames,
                                const sio_args *args)
 {
     out->binaries = calloc(args->binary_count, sizeof(*out->binaries));
@@ -23,7 +23,7 @@ static sio_error copy_binaries(sio_outgoing *out, eio_engine *engine,
     }
     for (size_t i = 0; i < args->binary_count; i++) {
         const sio_binary *binary = &args->binaries[i];
-        sio_frame *frame = sio_frame_new(engine->frames, binary->len);
+        sio_frame *frame = sio_frame_new(frames, binary->len);
         if (frame == NULL) {
             return SIO_ERR_NO_MEMORY;
         }
@@ -36,15 +36,15 @@ static sio_error copy_binaries(sio_outgoing *out, eio_engine *engine,
 }
 
 /* Encodes an event, or, where `event` is NULL, an ack. */
-static sio_error encode(sio_outgoing *out, sio_namespace *nsp,
+static sio_error encode(sio_outgoing *out, sio_frame_pool *frames,
                         const sio_packet_head *head, const char *event,
                         const sio_args *args)
 {
     sio_bytes name = sio_text(event == NULL ? "" : event);
     sio_bytes json = {(const uint8_t *)args->json, args->json_len};
     /* Type, two numbers, punctuation; a name that is all escapes. */
-    size_t most = 64 + nsp->name_len + 6 * name.len + json.len;
-    sio_frame *frame = eio_message_new(nsp->core->engine->frames, most);
+    size_t most = 64 + head->nsp.len + 6 * name.len + json.len;
+    sio_frame *frame = eio_message_new(frames, most);
     if (frame == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
@@ -59,7 +59,8 @@ static sio_error encode(sio_outgoing *out, sio_namespace *nsp,
     return SIO_OK;
 }
 
-static sio_error make(sio_outgoing *out, sio_namespace *nsp, const char *event,
+static sio_error make(sio_outgoing *out, const sio_namespace *nsp,
+                      sio_frame_pool *frames, const char *event,
                       const sio_args *args, const uint64_t *id)
 {
     static const sio_args none;
@@ -74,9 +75,9 @@ static sio_error make(sio_outgoing *out, sio_namespace *nsp, const char *event,
     if (args->binary_count > nsp->core->limits.max_attachments) {
         return SIO_ERR_ARGUMENT;
     }
-    sio_error err = encode(out, nsp, &head, event, args);
+    sio_error err = encode(out, frames, &head, event, args);
     if (err == SIO_OK && args->binary_count != 0) {
-        err = copy_binaries(out, nsp->core->engine, args);
+        err = copy_binaries(out, frames, args);
     }
     if (err != SIO_OK) {
         sio_outgoing_deinit(out);
@@ -84,18 +85,19 @@ static sio_error make(sio_outgoing *out, sio_namespace *nsp, const char *event,
     return err;
 }
 
-sio_error sio_outgoing_event(sio_outgoing *out, sio_namespace *nsp,
-                             const char *event, const sio_args *args,
-                             const uint64_t *id)
+sio_error sio_outgoing_event(sio_outgoing *out, const sio_namespace *nsp,
+                             sio_frame_pool *frames, const char *event,
+                             const sio_args *args, const uint64_t *id)
 {
     sio_error err = sio_event_check(event);
-    return err == SIO_OK ? make(out, nsp, event, args, id) : err;
+    return err == SIO_OK ? make(out, nsp, frames, event, args, id) : err;
 }
 
-sio_error sio_outgoing_ack(sio_outgoing *out, sio_namespace *nsp,
-                           const sio_args *args, uint64_t id)
+sio_error sio_outgoing_ack(sio_outgoing *out, const sio_namespace *nsp,
+                           sio_frame_pool *frames, const sio_args *args,
+                           uint64_t id)
 {
-    return make(out, nsp, NULL, args, &id);
+    return make(out, nsp, frames, NULL, args, &id);
 }
 
 void sio_outgoing_deinit(sio_outgoing *out)
@@ -139,21 +141,14 @@ sio_error sio_args_of_json(const char *json, size_t len, sio_args *out)
                : SIO_ERR_ARGUMENT;
 }
 
-static bool can_emit(const sio_socket *socket)
-{
-    return socket->state == SIO_SOCKET_CONNECTED ||
-           socket->state == SIO_SOCKET_CONNECTING;
-}
-
-/* Whether a volatile packet would have to wait. */
-static bool drops(sio_socket *socket, unsigned flags)
+bool sio_socket_drops(sio_socket *socket, unsigned flags)
 {
     if ((flags & SIO_EMIT_VOLATILE) == 0 ||
         (socket->client->session != NULL &&
          eio_session_idle(socket->client->session))) {
         return false;
     }
-    eio_count(socket->nsp->core->engine, SIO_COUNTER_VOLATILE_DROPPED);
+    eio_count(sio_socket_engine(socket), SIO_COUNTER_VOLATILE_DROPPED);
     return true;
 }
 
@@ -161,18 +156,24 @@ sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
                                const sio_args *args, unsigned flags)
 {
     sio_outgoing out;
-    if (!can_emit(socket)) {
+    if (!sio_socket_is_alive(socket)) {
         return SIO_ERR_CLOSED;
     }
-    if (drops(socket, flags)) {
+    bool here = sio_socket_is_here(socket);
+    if (here && sio_socket_drops(socket, flags)) {
         return sio_event_check(event);
     }
-    sio_error err = sio_outgoing_event(&out, socket->nsp, event, args, NULL);
-    if (err == SIO_OK) {
-        out.form = (flags & SIO_EMIT_NO_COMPRESS) != 0 ? EIO_FORM_PLAIN : 0;
-        err = sio_outgoing_send(&out, socket);
-        sio_outgoing_deinit(&out);
+    sio_error err = sio_outgoing_event(&out, socket->nsp, sio_socket_frames(socket),
+                                       event, args, NULL);
+    if (err != SIO_OK) {
+        return err;
     }
+    out.form = (flags & SIO_EMIT_NO_COMPRESS) != 0 ? EIO_FORM_PLAIN : 0;
+    if (!here) {
+        return sio_outgoing_send_far(&out, socket, flags);
+    }
+    err = sio_outgoing_send(&out, socket);
+    sio_outgoing_deinit(&out);
     return err;
 }
 
@@ -225,22 +226,83 @@ sio_error sio_socket_emit_binary(sio_socket *socket, const char *event,
     return sio_socket_emit_args(socket, event, &args, 0);
 }
 
+/* An event that asks for an answer, on its way to the socket's thread: the
+ * number for the answer is given out there, and so it is encoded there. */
+typedef struct request {
+    sio_errand errand;
+    sio_arena arena; /* of what follows */
+    const char *event;
+    sio_args args;
+    uint32_t timeout_ms;
+    sio_ack_fn *on_ack;
+    void *arg;
+} request;
+
+static void run_request(sio_errand *errand)
+{
+    request *r = SIO_OWNER(errand, request, errand);
+    sio_error err =
+        sio_socket_emit_ack_args(errand->socket, r->event, r->timeout_ms,
+                                 r->on_ack, r->arg, &r->args);
+    if (err != SIO_OK) {
+        r->on_ack(errand->socket, err, NULL, r->arg);
+    }
+}
+
+static void end_request(sio_errand *errand)
+{
+    sio_arena_deinit(&SIO_OWNER(errand, request, errand)->arena);
+}
+
+static sio_error request_far(sio_socket *socket, const char *event,
+                             uint32_t timeout_ms, sio_ack_fn *on_ack, void *arg,
+                             const sio_args *args)
+{
+    static const sio_args none;
+    sio_error err = sio_event_check(event);
+    if (err != SIO_OK) {
+        return err;
+    }
+    args = args == NULL ? &none : args;
+    if (args->binary_count > socket->nsp->core->limits.max_attachments) {
+        return SIO_ERR_ARGUMENT;
+    }
+    request *r = sio_errand_new(sizeof(*r), socket, run_request, end_request);
+    if (r == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    r->timeout_ms = timeout_ms;
+    r->on_ack = on_ack;
+    r->arg = arg;
+    r->event = sio_arena_copy(&r->arena, sio_text(event));
+    err = r->event == NULL ? SIO_ERR_NO_MEMORY
+                           : sio_args_copy(&r->arena, args, &r->args);
+    if (err != SIO_OK) {
+        sio_errand_drop(&r->errand);
+        return err;
+    }
+    return sio_errand_send(&r->errand);
+}
+
 sio_error sio_socket_emit_ack_args(sio_socket *socket, const char *event,
                                    uint32_t timeout_ms, sio_ack_fn *on_ack,
                                    void *arg, const sio_args *args)
 {
     sio_outgoing out;
-    if (!can_emit(socket)) {
+    if (!sio_socket_is_alive(socket)) {
         return SIO_ERR_CLOSED;
     }
-    uint64_t id = socket->nsp->next_ack;
-    sio_error err = sio_outgoing_event(&out, socket->nsp, event, args, &id);
+    if (!sio_socket_is_here(socket)) {
+        return request_far(socket, event, timeout_ms, on_ack, arg, args);
+    }
+    uint64_t id = sio_local_next_ack(socket->local);
+    sio_error err = sio_outgoing_event(&out, socket->nsp, sio_socket_frames(socket),
+                                       event, args, &id);
     if (err != SIO_OK) {
         return err;
     }
     err = sio_ack_expect(socket, id, timeout_ms, on_ack, arg);
     if (err == SIO_OK) {
-        socket->nsp->next_ack++;
         err = sio_outgoing_send(&out, socket);
         if (err != SIO_OK) {
             sio_ack_forget(socket, id);

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "socketio/core.h"
+#include "socketio/spread.h"
 
 /* The right to answer, on its own. */
 struct sio_ack {
@@ -33,14 +33,15 @@ void sio_event_deinit(sio_event *event)
 static void run(sio_handlers *handlers, sio_socket *socket, sio_event *event)
 {
     size_t count = handlers->count; /* those added meanwhile have to wait */
-    handlers->running++;
+    bool fixed = socket->nsp->core->fixed; /* then others are reading too */
+    handlers->running += fixed ? 0 : 1;
     for (size_t i = 0; i < count && socket->state == SIO_SOCKET_CONNECTED;
          i++) {
         if (handlers->items[i].fn != NULL) {
             handlers->items[i].fn(socket, event, handlers->items[i].arg);
         }
     }
-    if (--handlers->running != 0) {
+    if (fixed || --handlers->running != 0) {
         return;
     }
     size_t to = 0;
@@ -210,11 +211,16 @@ static sio_error send_ack(sio_socket *socket, uint64_t id, const sio_args *args)
     if (socket->state != SIO_SOCKET_CONNECTED) {
         return SIO_ERR_CLOSED;
     }
-    sio_error err = sio_outgoing_ack(&out, socket->nsp, args, id);
-    if (err == SIO_OK) {
-        err = sio_outgoing_send(&out, socket);
-        sio_outgoing_deinit(&out);
+    sio_error err = sio_outgoing_ack(&out, socket->nsp, sio_socket_frames(socket),
+                                     args, id);
+    if (err != SIO_OK) {
+        return err;
     }
+    if (!sio_socket_is_here(socket)) {
+        return sio_outgoing_send_far(&out, socket, 0);
+    }
+    err = sio_outgoing_send(&out, socket);
+    sio_outgoing_deinit(&out);
     return err;
 }
 

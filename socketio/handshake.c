@@ -310,7 +310,7 @@ static void write_query(sio_writer *w, const sio_socket *socket)
     sio_hash_key secret = {0};
     sio_map map;
     sio_link list;
-    (void)sio_random_fill(socket->nsp->core->engine->random, &secret,
+    (void)sio_random_fill(sio_socket_engine(socket)->random, &secret,
                           sizeof(secret));
     sio_map_init(&map, param_key, secret);
     sio_list_init(&list);

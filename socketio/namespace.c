@@ -26,14 +26,13 @@ static sio_bytes handlers_key(const sio_map_node *node)
 
 /* ------------------------------------------------------- life and death -- */
 
-sio_error sio_core_init(sio_core *core)
+sio_error sio_core_init(sio_core *core, sio_random *random)
 {
-    sio_hash_key secret;
-    sio_error err =
-        sio_random_fill(core->engine->random, &secret, sizeof(secret));
-    sio_list_init(&core->nexts);
+    sio_error err = sio_random_fill(random, &core->secret, sizeof(core->secret));
     if (err == SIO_OK) {
-        sio_map_init(&core->namespaces, namespace_key, secret);
+        sio_lock_init(&core->lock);
+        atomic_init(&core->newest, NULL);
+        sio_map_init(&core->namespaces, namespace_key, core->secret);
     }
     return err;
 }
@@ -62,53 +61,76 @@ static void free_namespace(sio_namespace *nsp)
     free(nsp->drained.items);
     free(nsp->upgrade.items);
     free(nsp->room.items);
-    sio_map_deinit(&nsp->sockets);
-    sio_map_deinit(&nsp->rooms);
+    for (unsigned i = 0; i < nsp->core->loop_count; i++) {
+        sio_map_deinit(&nsp->locals[i].sockets);
+        sio_map_deinit(&nsp->locals[i].rooms);
+    }
     sio_map_deinit(&nsp->handlers);
+    free(nsp->locals);
     free(nsp);
 }
 
 void sio_core_deinit(sio_core *core)
 {
-    sio_map_walk walk = sio_map_walk_start(&core->namespaces);
-    sio_map_node *node;
-    sio_nexts_free(core);
-    while ((node = sio_map_walk_next(&walk)) != NULL) {
-        sio_namespace *nsp = SIO_OWNER(node, sio_namespace, node);
-        sio_map_remove(&core->namespaces, node);
+    sio_namespace *nsp = atomic_load(&core->newest);
+    while (nsp != NULL) {
+        sio_namespace *older = nsp->older;
+        sio_map_remove(&core->namespaces, &nsp->node);
         free_namespace(nsp);
+        nsp = older;
     }
     sio_map_deinit(&core->namespaces);
+    sio_lock_deinit(&core->lock);
 }
 
-sio_namespace *sio_core_find(const sio_core *core, sio_bytes name)
+static sio_namespace *find_locked(const sio_core *core, sio_bytes name)
 {
     sio_map_node *node = sio_map_find(&core->namespaces, name);
     return node == NULL ? NULL : SIO_OWNER(node, sio_namespace, node);
 }
 
-/* `name` without its slash. */
-static sio_namespace *new_namespace(sio_core *core, const char *name)
+sio_namespace *sio_core_find(sio_core *core, sio_bytes name)
 {
-    size_t len = strlen(name);
+    sio_lock_take(&core->lock);
+    sio_namespace *nsp = find_locked(core, name);
+    sio_lock_leave(&core->lock);
+    return nsp;
+}
+
+static void free_raw(sio_namespace *nsp)
+{
+    if (nsp != NULL) {
+        free(nsp->locals);
+        free(nsp);
+    }
+}
+
+/* One that nobody knows yet; `name` comes without its slash. */
+static sio_namespace *new_namespace(sio_core *core, const char *name,
+                                    size_t len)
+{
     sio_namespace *nsp = calloc(1, sizeof(*nsp) + len + 2);
-    sio_hash_key secret;
-    if (nsp == NULL) {
+    size_t size = core->loop_count * sizeof(sio_local);
+    if (nsp != NULL) {
+        nsp->locals = aligned_alloc(alignof(sio_local), size);
+    }
+    if (nsp == NULL || nsp->locals == NULL) {
+        free_raw(nsp);
         return NULL;
     }
     nsp->core = core;
     nsp->name_len = len + 1;
     nsp->name[0] = '/';
     memcpy(nsp->name + 1, name, len);
-    if (sio_random_fill(core->engine->random, &secret, sizeof(secret)) !=
-            SIO_OK ||
-        sio_map_insert(&core->namespaces, &nsp->node) != SIO_OK) {
-        free(nsp);
-        return NULL;
+    memset(nsp->locals, 0, size);
+    for (unsigned i = 0; i < core->loop_count; i++) {
+        sio_local *local = &nsp->locals[i];
+        local->nsp = nsp;
+        local->loop = core->loops[i];
+        sio_map_init(&local->sockets, socket_key, core->secret);
+        sio_map_init(&local->rooms, room_key, core->secret);
     }
-    sio_map_init(&nsp->sockets, socket_key, secret);
-    sio_map_init(&nsp->rooms, room_key, secret);
-    sio_map_init(&nsp->handlers, handlers_key, secret);
+    sio_map_init(&nsp->handlers, handlers_key, core->secret);
     return nsp;
 }
 
@@ -117,40 +139,81 @@ sio_namespace *sio_core_of(sio_core *core, const char *name)
     if (name[0] == '/') {
         name++;
     }
-    if (strchr(name, ',') != NULL) {
+    size_t len = strlen(name);
+    if (strchr(name, ',') != NULL || len >= core->limits.max_nsp) {
         return NULL; /* it would end there on the wire */
     }
-    size_t len = strlen(name);
-    if (len >= core->limits.max_nsp) {
+    sio_namespace *fresh = new_namespace(core, name, len), *old;
+    if (fresh == NULL) {
         return NULL;
     }
-    char *full = malloc(len + 1);
-    if (full == NULL) {
-        return NULL;
+    sio_lock_take(&core->lock);
+    old = find_locked(core, sio_namespace_view(fresh));
+    bool added = old == NULL &&
+                 sio_map_insert(&core->namespaces, &fresh->node) == SIO_OK;
+    if (added) {
+        /* Released: who finds it there finds all of it. */
+        fresh->older =
+            atomic_load_explicit(&core->newest, memory_order_relaxed);
+        atomic_store_explicit(&core->newest, fresh, memory_order_release);
     }
-    full[0] = '/';
-    memcpy(full + 1, name, len);
-    sio_namespace *nsp =
-        sio_core_find(core, (sio_bytes){(const uint8_t *)full, len + 1});
-    free(full);
-    return nsp != NULL ? nsp : new_namespace(core, name);
+    sio_lock_leave(&core->lock);
+    if (!added) {
+        free_raw(fresh);
+    }
+    return added ? fresh : old;
 }
 
-void sio_core_close(sio_core *core)
+/* ----------------------------------------------------------------- loops -- */
+
+void sio_loop_init(sio_loop *loop, sio_core *core, eio_engine *engine,
+                   unsigned index)
 {
-    sio_map_walk walk = sio_map_walk_start(&core->namespaces);
-    sio_map_node *node, *inner;
-    core->closing = true;
+    *loop = (sio_loop){.core = core, .engine = engine, .index = index};
+    sio_list_init(&loop->nexts);
+}
+
+static void close_local(sio_local *local)
+{
+    sio_map_walk walk = sio_map_walk_start(&local->sockets);
+    sio_map_node *node;
     while ((node = sio_map_walk_next(&walk)) != NULL) {
-        sio_namespace *nsp = SIO_OWNER(node, sio_namespace, node);
-        sio_map_walk sockets = sio_map_walk_start(&nsp->sockets);
-        while ((inner = sio_map_walk_next(&sockets)) != NULL) {
-            sio_socket_end(SIO_OWNER(inner, sio_socket, node),
-                           SIO_DISCONNECT_SERVER_SHUTTING_DOWN, SIO_OK);
-            /* Its handlers may have ended others. */
-            sockets = sio_map_walk_start(&nsp->sockets);
+        sio_socket_end(SIO_OWNER(node, sio_socket, node),
+                       SIO_DISCONNECT_SERVER_SHUTTING_DOWN, SIO_OK);
+        /* Its handlers may have ended others. */
+        walk = sio_map_walk_start(&local->sockets);
+    }
+}
+
+void sio_loop_close(sio_loop *loop)
+{
+    sio_namespace *nsp =
+        atomic_load_explicit(&loop->core->newest, memory_order_acquire);
+    for (; nsp != NULL; nsp = nsp->older) {
+        close_local(sio_local_of(nsp, loop));
+    }
+}
+
+sio_loop *sio_core_here(const sio_core *core)
+{
+    for (unsigned i = 0; i < core->loop_count; i++) {
+        if (sio_loop_is_here(core->loops[i])) {
+            return core->loops[i];
         }
     }
+    return NULL;
+}
+
+sio_local *sio_namespace_here(const sio_namespace *nsp)
+{
+    const sio_loop *loop = sio_core_here(nsp->core);
+    return loop == NULL ? NULL : sio_local_of(nsp, loop);
+}
+
+sio_frame_pool *sio_core_frames(const sio_core *core)
+{
+    const sio_loop *loop = sio_core_here(core);
+    return loop == NULL ? NULL : loop->engine->frames;
 }
 
 /* ---------------------------------------------------------------- hooks -- */
@@ -176,45 +239,52 @@ void sio_hooks_run_sockets(const sio_hooks *hooks, sio_socket *socket)
     }
 }
 
+/* Registers for a namespace, unless other threads may be reading. */
+static sio_error add_hook(const sio_namespace *nsp, sio_hooks *hooks,
+                          void (*fn)(void), void *arg)
+{
+    return nsp->core->fixed ? SIO_ERR_STATE : sio_hooks_add(hooks, fn, arg);
+}
+
 sio_error sio_namespace_on_connection(sio_namespace *nsp, sio_socket_fn *fn,
                                       void *arg)
 {
-    return sio_hooks_add(&nsp->connection, (void (*)(void))fn, arg);
+    return add_hook(nsp, &nsp->connection, (void (*)(void))fn, arg);
 }
 
 sio_error sio_namespace_on_disconnecting(sio_namespace *nsp,
                                          sio_disconnect_fn *fn, void *arg)
 {
-    return sio_hooks_add(&nsp->disconnecting, (void (*)(void))fn, arg);
+    return add_hook(nsp, &nsp->disconnecting, (void (*)(void))fn, arg);
 }
 
 sio_error sio_namespace_on_disconnect(sio_namespace *nsp, sio_disconnect_fn *fn,
                                       void *arg)
 {
-    return sio_hooks_add(&nsp->disconnect, (void (*)(void))fn, arg);
+    return add_hook(nsp, &nsp->disconnect, (void (*)(void))fn, arg);
 }
 
 sio_error sio_namespace_on_drained(sio_namespace *nsp, sio_socket_fn *fn,
                                    void *arg)
 {
-    return sio_hooks_add(&nsp->drained, (void (*)(void))fn, arg);
+    return add_hook(nsp, &nsp->drained, (void (*)(void))fn, arg);
 }
 
 sio_error sio_namespace_on_upgrade(sio_namespace *nsp, sio_socket_fn *fn,
                                    void *arg)
 {
-    return sio_hooks_add(&nsp->upgrade, (void (*)(void))fn, arg);
+    return add_hook(nsp, &nsp->upgrade, (void (*)(void))fn, arg);
 }
 
 sio_error sio_namespace_use(sio_namespace *nsp, sio_middleware_fn *fn,
                             void *arg)
 {
-    return sio_hooks_add(&nsp->middlewares, (void (*)(void))fn, arg);
+    return add_hook(nsp, &nsp->middlewares, (void (*)(void))fn, arg);
 }
 
 sio_error sio_namespace_on_room(sio_namespace *nsp, sio_room_fn *fn, void *arg)
 {
-    return sio_hooks_add(&nsp->room, (void (*)(void))fn, arg);
+    return add_hook(nsp, &nsp->room, (void (*)(void))fn, arg);
 }
 
 /* ------------------------------------------------------------- handlers -- */
@@ -261,6 +331,9 @@ sio_error sio_namespace_on(sio_namespace *nsp, const char *event,
     if (sio_event_name_reserved(sio_text(event))) {
         return SIO_ERR_RESERVED;
     }
+    if (nsp->core->fixed) {
+        return SIO_ERR_STATE;
+    }
     sio_handlers *handlers = handlers_of(nsp, event);
     if (handlers == NULL) {
         handlers = new_handlers(nsp, event);
@@ -271,13 +344,14 @@ sio_error sio_namespace_on(sio_namespace *nsp, const char *event,
 
 sio_error sio_namespace_on_any(sio_namespace *nsp, sio_event_fn *fn, void *arg)
 {
-    return add_handler(&nsp->any, fn, arg);
+    return nsp->core->fixed ? SIO_ERR_STATE : add_handler(&nsp->any, fn, arg);
 }
 
 void sio_namespace_off(sio_namespace *nsp, const char *event, sio_event_fn *fn,
                        void *arg)
 {
-    sio_handlers *handlers = handlers_of(nsp, event);
+    sio_handlers *handlers =
+        nsp->core->fixed ? NULL : handlers_of(nsp, event);
     for (size_t i = 0; handlers != NULL && i < handlers->count; i++) {
         sio_handler *item = &handlers->items[i];
         if (item->fn != fn || item->arg != arg) {
@@ -293,7 +367,7 @@ void sio_namespace_off(sio_namespace *nsp, const char *event, sio_event_fn *fn,
     }
 }
 
-/* -------------------------------------------------------------- queries -- */
+/* ------------------------------------------------------------ attributes -- */
 
 const char *sio_namespace_name(const sio_namespace *nsp)
 {
@@ -303,81 +377,4 @@ const char *sio_namespace_name(const sio_namespace *nsp)
 sio_server *sio_namespace_server(const sio_namespace *nsp)
 {
     return nsp->core->server;
-}
-
-size_t sio_namespace_count(const sio_namespace *nsp)
-{
-    return nsp->sockets.count;
-}
-
-size_t sio_namespace_rooms(const sio_namespace *nsp)
-{
-    return nsp->rooms.count;
-}
-
-sio_socket *sio_namespace_socket(const sio_namespace *nsp, const char *id)
-{
-    sio_map_node *node = sio_map_find(&nsp->sockets, sio_text(id));
-    return node == NULL ? NULL : SIO_OWNER(node, sio_socket, node);
-}
-
-size_t sio_namespace_room_count(const sio_namespace *nsp, const char *room)
-{
-    /* Others may be in the room of a socket's own id. */
-    const sio_room *found = sio_room_find(nsp, sio_text(room));
-    return (found == NULL ? 0 : found->count) +
-           (sio_namespace_socket(nsp, room) == NULL ? 0 : 1);
-}
-
-/* Visits a list taken beforehand, so that `fn` may do anything.  Takes
- * `sockets`, each with a reference. */
-static void visit_all(sio_socket **sockets, size_t count, sio_socket_fn *fn,
-                      void *arg)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (sockets[i]->state == SIO_SOCKET_CONNECTED) {
-            fn(sockets[i], arg);
-        }
-        sio_socket_unref(sockets[i]);
-    }
-    free(sockets);
-}
-
-void sio_namespace_each(sio_namespace *nsp, sio_socket_fn *fn, void *arg)
-{
-    sio_socket **list = malloc((nsp->sockets.count + 1) * sizeof(sio_socket *));
-    sio_map_walk walk = sio_map_walk_start(&nsp->sockets);
-    sio_map_node *node;
-    size_t count = 0;
-    if (list == NULL) {
-        return;
-    }
-    while ((node = sio_map_walk_next(&walk)) != NULL) {
-        list[count++] = sio_socket_ref(SIO_OWNER(node, sio_socket, node));
-    }
-    visit_all(list, count, fn, arg);
-}
-
-void sio_namespace_each_in(sio_namespace *nsp, const char *name,
-                           sio_socket_fn *fn, void *arg)
-{
-    sio_room *room = sio_room_find(nsp, sio_text(name));
-    sio_socket *own = sio_namespace_socket(nsp, name);
-    size_t most = (room == NULL ? 0 : room->count) + 1;
-    sio_socket **list = malloc(most * sizeof(sio_socket *));
-    size_t count = 0;
-    if (list == NULL) {
-        return;
-    }
-    if (room != NULL) {
-        sio_link *at = room->seats.next;
-        for (; at != &room->seats; at = at->next) {
-            sio_seat *seat = SIO_OWNER(at, sio_seat, in_room);
-            list[count++] = sio_socket_ref(seat->socket);
-        }
-    }
-    if (own != NULL) {
-        list[count++] = sio_socket_ref(own);
-    }
-    visit_all(list, count, fn, arg);
 }

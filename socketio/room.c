@@ -1,10 +1,10 @@
 #include <stdlib.h>
 
-#include "socketio/core.h"
+#include "socketio/spread.h"
 
-sio_room *sio_room_find(const sio_namespace *nsp, sio_bytes name)
+sio_room *sio_room_find(const sio_local *local, sio_bytes name)
 {
-    sio_map_node *node = sio_map_find(&nsp->rooms, name);
+    sio_map_node *node = sio_map_find(&local->rooms, name);
     return node == NULL ? NULL : SIO_OWNER(node, sio_room, node);
 }
 
@@ -40,7 +40,7 @@ static sio_seat *find_seat(const sio_room *room, const sio_socket *socket)
     return NULL;
 }
 
-static sio_room *new_room(sio_namespace *nsp, const char *name)
+static sio_room *new_room(sio_local *local, const char *name)
 {
     size_t len = strlen(name);
     sio_room *room = malloc(sizeof(*room) + len + 1);
@@ -50,16 +50,17 @@ static sio_room *new_room(sio_namespace *nsp, const char *name)
     *room = (sio_room){.name_len = len};
     sio_list_init(&room->seats);
     memcpy(room->name, name, len + 1);
-    if (sio_map_insert(&nsp->rooms, &room->node) != SIO_OK) {
+    if (sio_map_insert(&local->rooms, &room->node) != SIO_OK) {
         free(room);
         return NULL;
     }
     return room;
 }
 
-static void free_room(sio_namespace *nsp, sio_room *room)
+static void free_room(sio_local *local, sio_room *room)
 {
-    sio_map_remove(&nsp->rooms, &room->node);
+    sio_namespace *nsp = local->nsp;
+    sio_map_remove(&local->rooms, &room->node);
     if (nsp->room.count != 0) {
         sio_room_report(nsp, SIO_ROOM_DELETED, room->name, NULL);
     }
@@ -83,7 +84,8 @@ static sio_error seat(sio_room *room, sio_socket *socket)
 
 static void unseat(sio_seat *old)
 {
-    sio_namespace *nsp = old->socket->nsp;
+    sio_local *local = old->socket->local;
+    sio_namespace *nsp = local->nsp;
     sio_room *room = old->room;
     sio_socket *socket = old->socket;
     sio_link_drop(&old->in_room);
@@ -100,21 +102,52 @@ static void unseat(sio_seat *old)
     }
     /* Somebody may have joined meanwhile. */
     if (room->count == 0 && room->held == 0) {
-        free_room(nsp, room);
+        free_room(local, room);
     }
+}
+
+/* A room's name on its way to the socket's thread. */
+typedef struct move {
+    sio_errand errand;
+    char name[];
+} move;
+
+static void run_join(sio_errand *errand)
+{
+    (void)sio_socket_join(errand->socket,
+                          SIO_OWNER(errand, move, errand)->name);
+}
+
+static void run_leave(sio_errand *errand)
+{
+    sio_socket_leave(errand->socket, SIO_OWNER(errand, move, errand)->name);
+}
+
+static sio_error move_far(sio_socket *socket, const char *name,
+                          void (*run)(sio_errand *self))
+{
+    size_t size = strlen(name) + 1;
+    move *m = sio_errand_new(sizeof(*m) + size, socket, run, NULL);
+    if (m == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    memcpy(m->name, name, size);
+    return sio_errand_send(&m->errand);
 }
 
 sio_error sio_socket_join(sio_socket *socket, const char *name)
 {
     sio_namespace *nsp = socket->nsp;
-    if (socket->state != SIO_SOCKET_CONNECTING &&
-        socket->state != SIO_SOCKET_CONNECTED) {
+    if (!sio_socket_is_alive(socket)) {
         return SIO_ERR_CLOSED;
+    }
+    if (!sio_socket_is_here(socket)) {
+        return move_far(socket, name, run_join);
     }
     if (strcmp(name, socket->id) == 0) {
         return SIO_OK;
     }
-    sio_room *room = sio_room_find(nsp, sio_text(name));
+    sio_room *room = sio_room_find(socket->local, sio_text(name));
     if (room != NULL && find_seat(room, socket) != NULL) {
         return SIO_OK;
     }
@@ -123,11 +156,11 @@ sio_error sio_socket_join(sio_socket *socket, const char *name)
     }
     bool fresh = room == NULL;
     if (fresh) {
-        room = new_room(nsp, name);
+        room = new_room(socket->local, name);
     }
     if (room == NULL || seat(room, socket) != SIO_OK) {
         if (fresh && room != NULL) {
-            sio_map_remove(&nsp->rooms, &room->node);
+            sio_map_remove(&socket->local->rooms, &room->node);
             free(room);
         }
         return SIO_ERR_NO_MEMORY;
@@ -145,7 +178,11 @@ sio_error sio_socket_join(sio_socket *socket, const char *name)
 
 void sio_socket_leave(sio_socket *socket, const char *name)
 {
-    sio_room *room = sio_room_find(socket->nsp, sio_text(name));
+    if (!sio_socket_is_here(socket)) {
+        (void)move_far(socket, name, run_leave);
+        return;
+    }
+    sio_room *room = sio_room_find(socket->local, sio_text(name));
     sio_seat *found = room == NULL ? NULL : find_seat(room, socket);
     if (found != NULL) {
         unseat(found);
@@ -170,7 +207,7 @@ bool sio_socket_in_room(const sio_socket *socket, const char *name)
     if (strcmp(name, socket->id) == 0) {
         return in_own_room(socket);
     }
-    const sio_room *room = sio_room_find(socket->nsp, sio_text(name));
+    const sio_room *room = sio_room_find(socket->local, sio_text(name));
     return room != NULL && find_seat(room, socket) != NULL;
 }
 

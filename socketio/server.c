@@ -3,9 +3,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-/* How long sio_server_stop() waits for what is under way. */
-#define GRACE_MS 2000
-
 const char *sio_version(void)
 {
     return SIO_VERSION;
@@ -13,9 +10,15 @@ const char *sio_version(void)
 
 /* ---------------------------------------------------------------- hooks -- */
 
+static const sio_server *server_of(const void *app)
+{
+    const sio_worker *worker = app;
+    return worker->server;
+}
+
 static void on_allow(void *app, tp_exchange *x)
 {
-    sio_server *server = app;
+    const sio_server *server = server_of(app);
     /* A verdict is the exchange seen from the other side. */
     server->config.on_allow_request(x, (sio_verdict *)x, server->config.arg);
 }
@@ -23,26 +26,26 @@ static void on_allow(void *app, tp_exchange *x)
 static bool on_generate_id(void *app, tp_exchange *x,
                            char id[SIO_SESSION_ID_SIZE])
 {
-    sio_server *server = app;
+    const sio_server *server = server_of(app);
     return server->config.on_generate_id(x, id, server->config.arg);
 }
 
 static void on_initial_headers(void *app, tp_exchange *x)
 {
-    sio_server *server = app;
+    const sio_server *server = server_of(app);
     server->config.on_initial_headers(x, server->config.arg);
 }
 
 static void on_headers(void *app, tp_exchange *x)
 {
-    sio_server *server = app;
+    const sio_server *server = server_of(app);
     server->config.on_headers(x, server->config.arg);
 }
 
 static void on_refused(void *app, tp_exchange *x, int code, const char *message,
                        const char *context)
 {
-    sio_server *server = app;
+    const sio_server *server = server_of(app);
     server->config.on_connection_error(x, code, message, context,
                                        server->config.arg);
 }
@@ -61,73 +64,7 @@ static void set_hooks(sio_server *server)
     };
 }
 
-/* -------------------------------------------------------------- closing -- */
-
-/* Ends up where nothing of the server is left on its loop. */
-static void finish_closing(sio_server *server)
-{
-    server->closed = true;
-    sio_wheel_cancel(&server->loop.wheel, &server->grace);
-    sio_inbox_close(&server->loop.inbox);
-    if (server->loop.own) {
-        ev_break(server->loop.ev, EVBREAK_ALL);
-    }
-    if (server->config.on_closed != NULL) {
-        server->config.on_closed(server, server->config.arg);
-    }
-}
-
-/* Runs at the end of each turn while connections are left. */
-static void look_whether_over(tp_dirty *dirty)
-{
-    sio_server *server = SIO_OWNER(dirty, sio_server, closing);
-    if (server->front.open == 0 && !server->closed) {
-        finish_closing(server);
-    }
-}
-
-static void on_grace(sio_timer *timer)
-{
-    sio_server *server = SIO_OWNER(timer, sio_server, grace);
-    tp_front_abort(&server->front);
-    finish_closing(server);
-}
-
-static void on_front_empty(void *app)
-{
-    sio_server *server = app;
-    if (server->core.closing) {
-        tp_loop_dirty(&server->loop, &server->closing);
-    }
-}
-
-static void close_server(sio_server *server)
-{
-    if (server->core.closing) {
-        return;
-    }
-    ev_signal_stop(server->loop.ev, &server->interrupt);
-    ev_signal_stop(server->loop.ev, &server->terminate);
-    tp_listener_close(&server->listener);
-    sio_core_close(&server->core);
-    eio_engine_close_all(&server->engine, EIO_CLOSE_LINGER);
-    tp_front_close(&server->front);
-    sio_wheel_arm(&server->loop.wheel, &server->grace,
-                  server->loop.now + GRACE_MS);
-    tp_loop_dirty(&server->loop, &server->closing);
-}
-
-static void on_stop(sio_message *message)
-{
-    close_server(SIO_OWNER(message, sio_server, stop));
-}
-
-void sio_server_stop(sio_server *server)
-{
-    if (!atomic_flag_test_and_set(&server->stop_posted)) {
-        (void)sio_inbox_post(&server->loop.inbox, &server->stop);
-    }
-}
+/* ------------------------------------------------------------ life, death -- */
 
 static void on_signal(struct ev_loop *ev, ev_signal *w, int revents)
 {
@@ -136,18 +73,11 @@ static void on_signal(struct ev_loop *ev, ev_signal *w, int revents)
     sio_server_stop(w->data);
 }
 
-bool sio_server_closed(const sio_server *server)
+static void wire_worker(sio_server *server, unsigned index)
 {
-    return server->closed;
-}
-
-/* ------------------------------------------------------------ life, death --
- */
-
-static void wire(sio_server *server)
-{
-    tp_loop *loop = &server->loop;
-    server->engine = (eio_engine){
+    sio_worker *worker = &server->workers[index];
+    tp_loop *loop = &worker->loop;
+    worker->engine = (eio_engine){
         .config = &server->eio_config,
         .wheel = &loop->wheel,
         .now = &loop->now,
@@ -155,54 +85,129 @@ static void wire(sio_server *server)
         .frames = &loop->frames,
         .chunks = &loop->chunks,
         .random = &loop->random,
+        .inbox = &loop->inbox,
         .log = &server->log,
-        .counters = server->counters,
-        .error_counts = server->error_counts,
+        .counters = loop->counters,
+        .error_counts = worker->error_counts,
         .events = &sio_client_events,
-        .app = &server->core,
+        .app = &worker->sio,
+        .partition = &server->partition,
+        .index = index,
     };
-    server->core.server = server;
-    server->core.engine = &server->engine;
-    server->front = (tp_front){
+    worker->front = (tp_front){
         .loop = loop,
-        .engine = &server->engine,
+        .engine = &worker->engine,
+        .peers = server->fronts,
+        .peer_count = server->config.threads,
         .config = &server->front_config,
+        .client_files = server->client_files,
         .hooks = &server->hooks,
-        .app = server,
-        .ended = on_front_empty,
+        .app = worker,
+        .ended = sio_worker_connection_ended,
     };
-    tp_front_init(&server->front);
-    server->grace.fire = on_grace;
-    server->closing.flush = look_whether_over;
-    server->stop.run = on_stop;
-    atomic_flag_clear(&server->stop_posted);
-    ev_signal_init(&server->interrupt, on_signal, SIGINT);
-    ev_signal_init(&server->terminate, on_signal, SIGTERM);
-    server->interrupt.data = server;
-    server->terminate.data = server;
-    set_hooks(server);
+    tp_front_init(&worker->front);
+    sio_loop_init(&worker->sio, &server->core, &worker->engine, index);
+    server->loops[index] = &worker->sio;
+    server->fronts[index] = &worker->front;
 }
 
-static sio_error init_layers(sio_server *server)
+static void free_workers(sio_server *server, unsigned count)
 {
-    const sio_server_config *c = &server->config;
-    sio_error err = eio_engine_init(&server->engine);
+    for (unsigned i = 0; i < count; i++) {
+        eio_engine_deinit(&server->workers[i].engine);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        tp_loop_deinit(&server->workers[i].loop);
+    }
+    free(server->workers);
+    free(server->loops);
+    free(server->fronts);
+}
+
+static sio_error make_worker(sio_server *server, unsigned index)
+{
+    sio_worker *worker = &server->workers[index];
+    worker->server = server;
+    sio_error err =
+        tp_loop_init(&worker->loop, server->config.loop, &server->log);
     if (err != SIO_OK) {
         return err;
     }
-    err = sio_core_init(&server->core);
-    if (err == SIO_OK && sio_core_of(&server->core, "/") == NULL) {
-        err = SIO_ERR_NO_MEMORY;
+    wire_worker(server, index);
+    err = eio_engine_init(&worker->engine);
+    if (err != SIO_OK) {
+        tp_loop_deinit(&worker->loop);
     }
-    if (err == SIO_OK && c->serve_client) {
-        err = tp_client_files_new(c->client_dir == NULL ? SIO_CLIENT_DIR
-                                                        : c->client_dir,
-                                  &server->log, &server->client_files);
-        server->front.client_files = server->client_files;
+    return err;
+}
+
+static sio_error make_workers(sio_server *server)
+{
+    unsigned count = server->config.threads, made = 0;
+    size_t size = count * sizeof(sio_worker);
+    sio_error err = SIO_ERR_NO_MEMORY;
+    server->workers = aligned_alloc(alignof(sio_worker), size);
+    server->loops = calloc(count, sizeof(*server->loops));
+    server->fronts = calloc(count, sizeof(*server->fronts));
+    server->partition.count = count;
+    if (server->workers != NULL && server->loops != NULL &&
+        server->fronts != NULL) {
+        memset(server->workers, 0, size);
+        err = SIO_OK;
+    }
+    while (err == SIO_OK && made < count) {
+        err = make_worker(server, made);
+        made += err == SIO_OK ? 1 : 0;
     }
     if (err != SIO_OK) {
+        free_workers(server, made);
+    }
+    return err;
+}
+
+static sio_error make_core(sio_server *server)
+{
+    sio_random *random = &server->workers[0].loop.random;
+    server->core.server = server;
+    server->core.loops = server->loops;
+    server->core.loop_count = server->config.threads;
+    sio_error err = sio_random_fill(random, &server->partition.secret,
+                                    sizeof(server->partition.secret));
+    if (err == SIO_OK) {
+        err = sio_core_init(&server->core, random);
+    }
+    if (err == SIO_OK && sio_core_of(&server->core, "/") == NULL) {
         sio_core_deinit(&server->core);
-        eio_engine_deinit(&server->engine);
+        err = SIO_ERR_NO_MEMORY;
+    }
+    return err;
+}
+
+static sio_error open_client_files(sio_server *server)
+{
+    const char *dir = server->config.client_dir;
+    return !server->config.serve_client
+               ? SIO_OK
+               : tp_client_files_new(dir == NULL ? SIO_CLIENT_DIR : dir,
+                                     &server->log, &server->client_files);
+}
+
+/* Makes all that the configuration asks for, or nothing. */
+static sio_error make_all(sio_server *server)
+{
+    sio_error err = open_client_files(server);
+    if (err != SIO_OK) {
+        return err;
+    }
+    err = make_workers(server);
+    if (err == SIO_OK) {
+        err = make_core(server);
+        if (err != SIO_OK) {
+            free_workers(server, server->config.threads);
+        }
+    }
+    if (err != SIO_OK && server->client_files != NULL) {
+        tp_client_files_free(server->client_files);
     }
     return err;
 }
@@ -214,71 +219,142 @@ sio_server *sio_server_new(const sio_server_config *config)
         return NULL;
     }
     if (sio_server_configure(server, config) != SIO_OK ||
-        tp_loop_init(&server->loop, server->config.loop, &server->log) !=
-            SIO_OK) {
+        make_all(server) != SIO_OK) {
         sio_arena_deinit(&server->strings);
         free(server);
         return NULL;
     }
-    wire(server);
-    if (init_layers(server) != SIO_OK) {
-        tp_loop_deinit(&server->loop);
-        sio_arena_deinit(&server->strings);
-        free(server);
-        return NULL;
-    }
+    set_hooks(server);
+    sio_server_init_closing(server);
+    ev_signal_init(&server->interrupt, on_signal, SIGINT);
+    ev_signal_init(&server->terminate, on_signal, SIGTERM);
+    server->interrupt.data = server;
+    server->terminate.data = server;
     return server;
+}
+
+/* Opens the listener of one worker; the first has found out the port. */
+static sio_error listen_on(sio_server *server, unsigned index)
+{
+    const sio_server_config *c = &server->config;
+    sio_worker *worker = &server->workers[index];
+    worker->listener = (tp_listener){
+        .loop = &worker->loop,
+        .connection = tp_front_accept,
+        .owner = &worker->front,
+    };
+    sio_error err = tp_listener_open(
+        &worker->listener, c->host,
+        index == 0 ? c->port : server->workers[0].listener.port, c->backlog,
+        c->threads == 1 ? TP_LISTENER_ALONE
+        : index == 0    ? TP_LISTENER_FIRST
+                        : TP_LISTENER_NEXT);
+    if (err != SIO_OK) {
+        worker->listener.loop = NULL;
+    }
+    return err;
 }
 
 sio_error sio_server_listen(sio_server *server)
 {
-    if (server->listening || server->core.closing) {
+    struct ev_loop *ev = server->workers[0].loop.ev;
+    if (server->listening || server->workers[0].state != SIO_WORKER_RUNNING) {
         return SIO_ERR_STATE;
     }
-    server->listener = (tp_listener){
-        .loop = &server->loop,
-        .accepted = &server->counters[SIO_COUNTER_ACCEPTED],
-        .bytes_in = &server->counters[SIO_COUNTER_BYTES_IN],
-        .bytes_out = &server->counters[SIO_COUNTER_BYTES_OUT],
-        .connection = tp_front_accept,
-        .owner = &server->front,
-    };
-    sio_error err =
-        tp_listener_open(&server->listener, server->config.host,
-                         server->config.port, server->config.backlog);
-    if (err != SIO_OK) {
-        server->listener.loop = NULL;
-        return err;
+    for (unsigned i = 0; i < server->config.threads; i++) {
+        sio_error err = listen_on(server, i);
+        if (err != SIO_OK) {
+            while (i-- > 0) {
+                tp_listener_close(&server->workers[i].listener);
+            }
+            return err;
+        }
     }
     server->listening = true;
-    sio_frame_pool_adopt(&server->loop.frames);
-    tp_loop_start(&server->loop);
+    server->core.fixed = server->config.threads > 1;
+    for (unsigned i = 0; i < server->config.threads; i++) {
+        tp_loop_adopt(&server->workers[i].loop);
+        tp_loop_start(&server->workers[i].loop);
+    }
     if (server->config.stop_on_signals) {
-        ev_signal_start(server->loop.ev, &server->interrupt);
-        ev_signal_start(server->loop.ev, &server->terminate);
+        ev_signal_start(ev, &server->interrupt);
+        ev_signal_start(ev, &server->terminate);
     }
     return SIO_OK;
 }
 
 uint16_t sio_server_port(const sio_server *server)
 {
-    return server->listening ? server->listener.port : 0;
+    return server->listening ? server->workers[0].listener.port : 0;
+}
+
+unsigned sio_server_threads(const sio_server *server)
+{
+    return server->config.threads;
+}
+
+/* Each worker but the first gets a thread; all of them, or none. */
+static sio_error start_threads(sio_server *server)
+{
+    sio_error err = SIO_OK;
+    for (unsigned i = 1; i < server->config.threads && err == SIO_OK; i++) {
+        sio_worker *worker = &server->workers[i];
+        err = tp_thread_start(&worker->thread, &worker->loop);
+    }
+    if (err != SIO_OK) {
+        sio_log_write(&server->log, SIO_LOG_ERROR, "thread_failed",
+                      "%u threads are not to be had", server->config.threads);
+        for (unsigned i = 1; i < server->config.threads; i++) {
+            sio_worker_end(&server->workers[i]);
+        }
+    }
+    return err;
+}
+
+static void join_threads(sio_server *server)
+{
+    for (unsigned i = 1; i < server->config.threads; i++) {
+        tp_thread_join(&server->workers[i].thread);
+    }
 }
 
 sio_error sio_server_run(sio_server *server)
 {
+    tp_loop *first = &server->workers[0].loop;
     sio_error err = SIO_OK;
-    if (!server->loop.own) {
+    if (!first->own) {
         return SIO_ERR_STATE;
     }
     if (!server->listening) {
         err = sio_server_listen(server);
     }
+    if (err != SIO_OK) {
+        return err;
+    }
+    tp_loop_adopt(first);
+    err = start_threads(server);
     if (err == SIO_OK) {
-        sio_frame_pool_adopt(&server->loop.frames);
-        ev_run(server->loop.ev, 0);
+        ev_run(first->ev, 0);
+    }
+    join_threads(server);
+    if (err == SIO_OK) {
+        sio_server_tell_closed(server);
     }
     return err;
+}
+
+/* No thread but this one is left. */
+static void close_worker(sio_worker *worker)
+{
+    tp_loop_adopt(&worker->loop);
+    sio_worker_close(worker);
+    tp_front_abort(&worker->front);
+    eio_engine_close_all(&worker->engine, EIO_CLOSE_NOW);
+    sio_wheel_cancel(&worker->loop.wheel, &worker->grace);
+    sio_link_drop(&worker->empty.link);
+    sio_reap_now(&worker->loop.doomed);
+    tp_front_deinit(&worker->front);
+    sio_nexts_free(&worker->sio);
 }
 
 void sio_server_free(sio_server *server)
@@ -286,20 +362,23 @@ void sio_server_free(sio_server *server)
     if (server == NULL) {
         return;
     }
-    close_server(server);
-    tp_front_abort(&server->front);
-    eio_engine_close_all(&server->engine, EIO_CLOSE_NOW);
-    sio_wheel_cancel(&server->loop.wheel, &server->grace);
-    sio_link_drop(&server->closing.link);
-    sio_reap_now(&server->loop.doomed);
-    tp_front_deinit(&server->front);
+    ev_signal_stop(server->workers[0].loop.ev, &server->interrupt);
+    ev_signal_stop(server->workers[0].loop.ev, &server->terminate);
+    for (unsigned i = 0; i < server->config.threads; i++) {
+        close_worker(&server->workers[i]);
+    }
+    for (unsigned i = 0; i < server->config.threads; i++) {
+        /* What never ran may hold sockets, which end before their
+         * namespaces. */
+        tp_loop_stop(&server->workers[i].loop);
+        sio_inbox_deinit(&server->workers[i].loop.inbox);
+    }
     sio_core_deinit(&server->core);
     if (server->client_files != NULL) {
         tp_client_files_free(server->client_files);
     }
     sio_server_free_routes(server);
-    eio_engine_deinit(&server->engine);
-    tp_loop_deinit(&server->loop);
+    free_workers(server, server->config.threads);
     sio_arena_deinit(&server->strings);
     free(server);
 }
@@ -337,17 +416,35 @@ sio_error sio_server_post(sio_server *server, sio_post_fn *fn, void *arg)
         return SIO_ERR_NO_MEMORY;
     }
     *p = (post){{.run = run_post, .drop = drop_post}, server, fn, arg};
-    sio_error err = sio_inbox_post(&server->loop.inbox, &p->message);
+    sio_error err =
+        sio_inbox_post(&server->workers[0].loop.inbox, &p->message);
     if (err != SIO_OK) {
         free(p);
     }
     return err;
 }
 
+uint64_t sio_server_loop_counter(const sio_server *server, unsigned loop,
+                                 sio_counter counter)
+{
+    return loop < server->config.threads &&
+                   (unsigned)counter < SIO_COUNTER_COUNT
+               ? sio_metric_get(&server->workers[loop].loop.counters[counter])
+               : 0;
+}
+
 uint64_t sio_server_counter(const sio_server *server, sio_counter counter)
 {
-    return (unsigned)counter < SIO_COUNTER_COUNT ? server->counters[counter]
-                                                 : 0;
+    uint64_t total = 0;
+    for (unsigned i = 0; i < server->config.threads; i++) {
+        uint64_t value = sio_server_loop_counter(server, i, counter);
+        if (counter != SIO_COUNTER_LOOP_LAG_US) {
+            total += value;
+        } else if (value > total) {
+            total = value;
+        }
+    }
+    return total;
 }
 
 const char *sio_counter_name(sio_counter counter)
@@ -362,5 +459,11 @@ const char *sio_counter_name(sio_counter counter)
 
 uint64_t sio_server_error_count(const sio_server *server, sio_error err)
 {
-    return err < 0 && err > -EIO_ERROR_CODES ? server->error_counts[-err] : 0;
+    uint64_t total = 0;
+    for (unsigned i = 0; i < server->config.threads; i++) {
+        if (err < 0 && err > -EIO_ERROR_CODES) {
+            total += sio_metric_get(&server->workers[i].error_counts[-err]);
+        }
+    }
+    return total;
 }

@@ -38,6 +38,7 @@ static bool in_bounds(const sio_server *server)
     const sio_server_config *c = &server->config;
     const bound bounds[] = {
         {"backlog", (uint64_t)c->backlog, 1, INT32_MAX},
+        {"threads", c->threads, 1, c->loop == NULL ? SIO_THREADS_MAX : 1},
         {"transports", c->transports, 1,
          SIO_TRANSPORT_POLLING | SIO_TRANSPORT_WEBSOCKET},
         {"ping_interval_ms", c->ping_interval_ms, 1, INT32_MAX},
@@ -57,6 +58,8 @@ static bool in_bounds(const sio_server *server)
         {"max_namespaces", c->max_namespaces, 1, UINT32_MAX},
         {"max_rooms", c->max_rooms, 1, UINT32_MAX},
         {"max_backlog", c->max_backlog, 1, UINT32_MAX},
+        {"backlog_policy", c->backlog_policy, SIO_BACKLOG_DISCONNECT,
+         SIO_BACKLOG_REFUSE},
     };
     for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
         const bound *b = &bounds[i];
@@ -134,6 +137,7 @@ static void set_engine(sio_server *server)
         .max_payload = c->max_payload,
         .max_packets = c->max_packets,
         .max_backlog = c->max_backlog,
+        .backlog_policy = c->backlog_policy,
         .transports = c->transports,
         .allow_upgrades = c->allow_upgrades,
         .initial_packet = c->initial_packet,
@@ -193,6 +197,10 @@ sio_error sio_server_configure(sio_server *server,
     server->config = sio_server_config_default();
     memcpy(&server->config, config, size);
     server->config.size = sizeof(server->config);
+    if (server->config.threads == 0) {
+        server->config.threads =
+            server->config.loop != NULL ? 1 : tp_thread_processors();
+    }
     server->log = (sio_log){server->config.on_log, server->config.arg,
                             (int)server->config.log_level};
     sio_error err = copy_strings(server);

@@ -11,7 +11,7 @@ static bool begins_with(sio_bytes path, sio_bytes prefix)
            memcmp(path.base, prefix.base, prefix.len) == 0;
 }
 
-static bool ask_application(sio_server *server, const sio_route *route,
+static bool ask_application(sio_worker *worker, const sio_route *route,
                             tp_http_conn *conn, const tp_http_request *req)
 {
     tp_exchange *x = tp_exchange_new(conn, tp_request_new(conn, req->head));
@@ -26,7 +26,7 @@ static bool ask_application(sio_server *server, const sio_route *route,
         return true;
     }
     x->answers = true;
-    tp_exchange_attach(x, &server->front.exchanges);
+    tp_exchange_attach(x, &worker->front.exchanges);
     route->fn(x, route->arg);
     return true;
 }
@@ -34,7 +34,8 @@ static bool ask_application(sio_server *server, const sio_route *route,
 bool sio_server_lead(void *owner, tp_http_conn *conn,
                      const tp_http_request *req, bool whole)
 {
-    sio_server *server = owner;
+    sio_worker *worker = owner;
+    sio_server *server = worker->server;
     sio_bytes path = req->head->path;
     for (size_t i = 0; i < server->route_count; i++) {
         const sio_route *route = &server->routes[i];
@@ -42,7 +43,7 @@ bool sio_server_lead(void *owner, tp_http_conn *conn,
             continue;
         }
         if (route->fn != NULL) {
-            return whole ? ask_application(server, route, conn, req) : true;
+            return whole ? ask_application(worker, route, conn, req) : true;
         }
         sio_bytes below = {path.base + route->prefix.len,
                            path.len - route->prefix.len};
@@ -58,7 +59,7 @@ bool sio_server_lead(void *owner, tp_http_conn *conn,
  */
 
 /* Asks one of them.  Returns whether the request goes on. */
-static bool ask_one(sio_server *server, const sio_hook *hook,
+static bool ask_one(sio_worker *worker, const sio_hook *hook,
                     tp_http_conn *conn, const tp_http_request *req)
 {
     tp_exchange *x = tp_exchange_new(conn, tp_request_new(conn, req->head));
@@ -68,13 +69,13 @@ static bool ask_one(sio_server *server, const sio_hook *hook,
         return false;
     }
     x->answers = true;
-    tp_exchange_attach(x, &server->front.exchanges);
+    tp_exchange_attach(x, &worker->front.exchanges);
     bool goes_on = ((sio_request_fn *)hook->fn)(x, hook->arg);
     if (conn->waiter != &x->waiter) {
         return false; /* answered, or lost: `x` is gone, or will be */
     }
     if (!goes_on) {
-        tp_front_refuse(&server->front, conn, x->request, EIO_REFUSAL_REQUEST,
+        tp_front_refuse(&worker->front, conn, x->request, EIO_REFUSAL_REQUEST,
                         eio_refusal_text(EIO_REFUSAL_REQUEST),
                         "MIDDLEWARE_FAILURE", req->head->upgrade, true);
     } else {
@@ -87,9 +88,10 @@ static bool ask_one(sio_server *server, const sio_hook *hook,
 bool sio_server_look(void *owner, tp_http_conn *conn,
                      const tp_http_request *req)
 {
-    sio_server *server = owner;
+    sio_worker *worker = owner;
+    sio_server *server = worker->server;
     for (size_t i = 0; i < server->looks.count; i++) {
-        if (!ask_one(server, &server->looks.items[i], conn, req)) {
+        if (!ask_one(worker, &server->looks.items[i], conn, req)) {
             return false;
         }
     }
@@ -98,6 +100,9 @@ bool sio_server_look(void *owner, tp_http_conn *conn,
 
 sio_error sio_server_use(sio_server *server, sio_request_fn *fn, void *arg)
 {
+    if (server->core.fixed) {
+        return SIO_ERR_STATE;
+    }
     server->hooks.look = sio_server_look;
     return sio_hooks_add(&server->looks, (void (*)(void))fn, arg);
 }
@@ -110,6 +115,9 @@ static sio_error add_route(sio_server *server, const char *prefix,
     size_t len = strlen(prefix);
     if (prefix[0] != '/') {
         return SIO_ERR_ARGUMENT;
+    }
+    if (server->core.fixed) {
+        return SIO_ERR_STATE;
     }
     sio_route *routes =
         realloc(server->routes, (server->route_count + 1) * sizeof(*routes));

@@ -9,6 +9,7 @@
 #include "transport/front.h"
 #include "transport/listener.h"
 #include "transport/loop.h"
+#include "transport/thread.h"
 
 /* Where requests outside the server's path go. */
 typedef struct sio_route {
@@ -18,44 +19,86 @@ typedef struct sio_route {
     tp_files *files; /* owned */
 } sio_route;
 
+/* More than any machine of today has processors. */
+#define SIO_THREADS_MAX 1024
+
+/* How far a worker has come with its end. */
+typedef enum sio_worker_state {
+    SIO_WORKER_RUNNING,
+    SIO_WORKER_CLOSING, /* waits for its connections to end */
+    SIO_WORKER_CLOSED   /* has none left; others may still send it some */
+} sio_worker_state;
+
+/* One loop with all that stands on it, in the hands of one thread. */
+typedef struct sio_worker {
+    alignas(64) sio_server *server;
+    tp_loop loop;
+    eio_engine engine;
+    sio_metric error_counts[EIO_ERROR_CODES];
+    sio_loop sio;
+    tp_front front;
+    tp_listener listener;
+    tp_thread thread; /* the first worker's is whoever runs the server */
+    sio_timer grace;  /* while closing: the end of patience */
+    tp_dirty empty;   /* while closing: looks whether it is over */
+    sio_message close, closed, end; /* the steps of its end; server_close.c */
+    uint8_t state;                  /* sio_worker_state */
+} sio_worker;
+
 struct sio_server {
     sio_core core;
     sio_server_config config; /* its strings are in `strings` */
     sio_arena strings;
     sio_log log;
-    uint64_t counters[SIO_COUNTER_COUNT];
-    uint64_t error_counts[EIO_ERROR_CODES];
-
-    tp_loop loop;
+    sio_worker *workers; /* config.threads of them */
+    sio_loop **loops;    /* theirs, by index */
+    tp_front **fronts;
+    eio_partition partition;
     eio_config eio_config;
-    eio_engine engine;
     tp_front_config front_config;
     tp_front_hooks hooks;
-    tp_front front;
-    tp_listener listener;
     tp_client_files *client_files;
     sio_route *routes; /* longest prefix first */
     size_t route_count;
     sio_hooks looks; /* sio_request_fn: of sio_server_use() */
 
     ev_signal interrupt, terminate;
-    sio_timer grace;  /* while closing: the end of patience */
-    tp_dirty closing; /* while closing: looks whether it is over */
     sio_message stop; /* posted by sio_server_stop() */
     atomic_flag stop_posted;
+    unsigned open; /* workers that are not closed; the first one's */
     bool listening;
-    bool closed;
+    atomic_bool closed;
 };
 
 /* Copies what the caller gave and checks it; the log says what is wrong. */
 sio_error sio_server_configure(sio_server *server,
                                const sio_server_config *config);
 
-/* tp_front_hooks.other. */
-bool sio_server_lead(void *server, tp_http_conn *conn,
+/* ---------------------------------------------------------------- the end -- */
+
+/* Prepares what sio_server_stop() needs. */
+void sio_server_init_closing(sio_server *server);
+
+/* Closes a worker's share, on its thread: those who may stay a moment are given
+ * it. */
+void sio_worker_close(sio_worker *worker);
+
+/* tp_front.ended, with the worker. */
+void sio_worker_connection_ended(void *worker);
+
+/* Breaks off the loop of a worker that runs on a thread of its own. */
+void sio_worker_end(sio_worker *worker);
+
+/* Says that nothing is left on any loop, on the thread of the first. */
+void sio_server_tell_closed(sio_server *server);
+
+/* ------------------------------------------------------------------- HTTP -- */
+
+/* tp_front_hooks.other; the hooks get the worker. */
+bool sio_server_lead(void *worker, tp_http_conn *conn,
                      const tp_http_request *req, bool whole);
 /* tp_front_hooks.look. */
-bool sio_server_look(void *server, tp_http_conn *conn,
+bool sio_server_look(void *worker, tp_http_conn *conn,
                      const tp_http_request *req);
 void sio_server_free_routes(sio_server *server);
 

@@ -1,12 +1,14 @@
 #include <stdlib.h>
 
-#include "socketio/core.h"
+#include "socketio/spread.h"
 
 /* A namespace's middlewares at work on one socket. */
 struct sio_next {
-    sio_link link;      /* in core->nexts */
-    sio_socket *socket; /* a reference */
-    size_t index;       /* of the middleware that decides */
+    sio_link link;       /* in loop->nexts */
+    sio_message message; /* for an answer from another thread ... */
+    char *refusal, *data; /* ... and what it says; owned */
+    sio_socket *socket;  /* a reference */
+    size_t index;        /* of the middleware that decides */
 };
 
 /* ------------------------------------------------------- life and death -- */
@@ -18,7 +20,7 @@ sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
     if (socket == NULL) {
         return NULL;
     }
-    if (sio_token_make(client->core->engine->random, socket->id) != SIO_OK) {
+    if (sio_token_make(client->loop->engine->random, socket->id) != SIO_OK) {
         free(socket);
         return NULL;
     }
@@ -33,6 +35,7 @@ sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
     }
     atomic_init(&socket->refs, 1);
     socket->nsp = nsp;
+    socket->local = sio_local_of(nsp, client->loop);
     socket->client = client;
     socket->request = eio_request_ref(
         (eio_request *)(uintptr_t)eio_session_request(client->session));
@@ -97,6 +100,7 @@ void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
                     sio_error why)
 {
     sio_namespace *nsp = socket->nsp;
+    eio_engine *engine = sio_socket_engine(socket);
     if (socket->state == SIO_SOCKET_CONNECTING) {
         drop_out(socket);
         return;
@@ -108,9 +112,12 @@ void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
     socket->state = SIO_SOCKET_LEAVING;
     tell_disconnect(&nsp->disconnecting, socket, reason, why);
     sio_room_leave_all(socket);
-    sio_map_remove(&nsp->sockets, &socket->node);
+    sio_map_remove(&socket->local->sockets, &socket->node);
+    sio_metric_sub(&socket->local->connected, 1);
     socket->state = SIO_SOCKET_LEFT;
-    nsp->core->engine->counters[SIO_COUNTER_SOCKETS]--;
+    eio_uncount(engine, SIO_COUNTER_SOCKETS);
+    eio_count(engine,
+              (sio_counter)(SIO_COUNTER_DISCONNECTED_CLIENT_NAMESPACE + reason));
     /* `disconnect` is the last that is heard of a socket. */
     sio_ack_fail_all(socket);
     tell_disconnect(&nsp->disconnect, socket, reason, why);
@@ -156,7 +163,7 @@ static void send_or_close(sio_client *client,
                           void (*write)(sio_writer *w, const void *arg),
                           const void *arg)
 {
-    sio_frame *frame = sio_frame_of(client->core->engine, write, arg);
+    sio_frame *frame = sio_frame_of(client->loop->engine, write, arg);
     if (frame == NULL) {
         give_up(client);
         return;
@@ -171,16 +178,17 @@ static void connected(sio_socket *socket)
 {
     sio_client *client = socket->client;
     sio_namespace *nsp = socket->nsp;
-    eio_engine *engine = nsp->core->engine;
+    eio_engine *engine = client->loop->engine;
     sio_frame *frame = sio_frame_of(engine, write_connect, socket);
     if (frame == NULL ||
-        sio_map_insert(&nsp->sockets, &socket->node) != SIO_OK) {
+        sio_map_insert(&socket->local->sockets, &socket->node) != SIO_OK) {
         sio_frame_unref(frame);
         give_up(client);
         return;
     }
     socket->state = SIO_SOCKET_CONNECTED;
-    engine->counters[SIO_COUNTER_SOCKETS]++;
+    sio_metric_add(&socket->local->connected, 1);
+    eio_count(engine, SIO_COUNTER_SOCKETS);
     sio_wheel_cancel(engine->wheel, &client->timer);
     (void)sio_socket_ref(socket);
     (void)sio_client_send(client, frame);
@@ -193,14 +201,16 @@ static void end_next(sio_next *next)
 {
     sio_socket *socket = next->socket;
     sio_link_drop(&next->link);
+    free(next->refusal);
+    free(next->data);
     free(next);
     sio_socket_unref(socket);
 }
 
-void sio_nexts_free(sio_core *core)
+void sio_nexts_free(sio_loop *loop)
 {
-    while (!sio_list_empty(&core->nexts)) {
-        end_next(SIO_OWNER(core->nexts.next, sio_next, link));
+    while (!sio_list_empty(&loop->nexts)) {
+        end_next(SIO_OWNER(loop->nexts.next, sio_next, link));
     }
 }
 
@@ -222,13 +232,30 @@ void sio_socket_start(sio_socket *socket)
         return;
     }
     *next = (sio_next){.socket = sio_socket_ref(socket)};
-    sio_list_append(&socket->nsp->core->nexts, &next->link);
+    sio_list_append(&socket->local->loop->nexts, &next->link);
     run_middleware(next);
+}
+
+/* Where its loop has ended, it is among those that nobody answers any more. */
+static void answer_far(sio_next *next, void (*run)(sio_message *self))
+{
+    next->message = (sio_message){.run = run};
+    (void)sio_inbox_post(sio_socket_engine(next->socket)->inbox,
+                         &next->message);
+}
+
+static void run_allow(sio_message *message)
+{
+    sio_next_allow(SIO_OWNER(message, sio_next, message));
 }
 
 void sio_next_allow(sio_next *next)
 {
     sio_socket *socket = next->socket;
+    if (!sio_socket_is_here(socket)) {
+        answer_far(next, run_allow);
+        return;
+    }
     if (socket->state != SIO_SOCKET_CONNECTING ||
         socket->client->session == NULL) {
         end_next(next); /* the client has left meanwhile */
@@ -259,16 +286,30 @@ static void write_refusal(sio_writer *w, const void *arg)
     sio_write_bytes(w, SIO_LIT("}"));
 }
 
+static void run_refuse(sio_message *message)
+{
+    sio_next *next = SIO_OWNER(message, sio_next, message);
+    sio_next_refuse(next, next->refusal == NULL ? "" : next->refusal,
+                    next->data);
+}
+
 void sio_next_refuse(sio_next *next, const char *message, const char *data)
 {
     sio_socket *socket = next->socket;
+    if (!sio_socket_is_here(socket)) {
+        /* Without memory for the words the refusal stands all the same. */
+        next->refusal = strdup(message);
+        next->data = data == NULL ? NULL : strdup(data);
+        answer_far(next, run_refuse);
+        return;
+    }
     sio_client *client = socket->client;
     refusal r = {sio_namespace_view(socket->nsp), sio_text(message),
                  sio_text(data == NULL ? "" : data)};
     if (socket->state == SIO_SOCKET_CONNECTING) {
         if (r.data.len != 0 &&
-            sio_json_check(r.data, client->core->limits.max_depth) != SIO_OK) {
-            sio_log_write(client->core->engine->log, SIO_LOG_ERROR,
+            sio_json_check(r.data, client->loop->core->limits.max_depth) != SIO_OK) {
+            sio_log_write(client->loop->engine->log, SIO_LOG_ERROR,
                           "bad_error_data", "namespace %s: %s",
                           socket->nsp->name, data);
             r.data.len = 0;
@@ -288,9 +329,31 @@ static void write_disconnect(sio_writer *w, const void *nsp)
     sio_packet_write_disconnect(w, *(const sio_bytes *)nsp);
 }
 
+static void run_disconnect(sio_errand *errand)
+{
+    sio_socket_disconnect(errand->socket);
+}
+
+static void run_close(sio_errand *errand)
+{
+    sio_socket_close(errand->socket);
+}
+
+static void send_errand(sio_socket *socket, void (*run)(sio_errand *self))
+{
+    sio_errand *errand = sio_errand_new(sizeof(*errand), socket, run, NULL);
+    if (errand != NULL) {
+        (void)sio_errand_send(errand);
+    }
+}
+
 void sio_socket_disconnect(sio_socket *socket)
 {
     if (socket->state != SIO_SOCKET_CONNECTED) {
+        return;
+    }
+    if (!sio_socket_is_here(socket)) {
+        send_errand(socket, run_disconnect);
         return;
     }
     sio_bytes nsp = sio_namespace_view(socket->nsp);
@@ -302,6 +365,10 @@ void sio_socket_disconnect(sio_socket *socket)
 
 void sio_socket_close(sio_socket *socket)
 {
+    if (!sio_socket_is_here(socket)) {
+        send_errand(socket, run_close);
+        return;
+    }
     sio_client *client = socket->client;
     if (client == NULL || client->session == NULL) {
         return;
@@ -314,6 +381,34 @@ void sio_socket_close(sio_socket *socket)
         sio_socket_unref(each);
     }
     sio_client_close(client);
+}
+
+/* --------------------------------------------------------------- posting -- */
+
+typedef struct posting {
+    sio_errand errand;
+    sio_socket_fn *fn;
+    void *arg;
+} posting;
+
+static void run_posting(sio_errand *errand)
+{
+    const posting *p = SIO_OWNER(errand, posting, errand);
+    p->fn(errand->socket, p->arg);
+}
+
+sio_error sio_socket_post(sio_socket *socket, sio_socket_fn *fn, void *arg)
+{
+    if (!sio_socket_is_alive(socket)) {
+        return SIO_ERR_CLOSED;
+    }
+    posting *p = sio_errand_new(sizeof(*p), socket, run_posting, NULL);
+    if (p == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    p->fn = fn;
+    p->arg = arg;
+    return sio_errand_send(&p->errand);
 }
 
 /* ----------------------------------------------------------- attributes -- */

@@ -215,6 +215,7 @@ void rig_init(engine_rig *rig)
     sio_list_init(&rig->transports);
     sio_list_init(&rig->clients);
     REQUIRE(sio_frame_pool_init(&rig->frames) == SIO_OK);
+    REQUIRE(sio_inbox_init(&rig->inbox) == SIO_OK);
     rig->engine = (eio_engine){
         .config = &rig->config,
         .wheel = &rig->wheel,
@@ -223,6 +224,7 @@ void rig_init(engine_rig *rig)
         .frames = &rig->frames,
         .chunks = &rig->chunks,
         .random = &rig->random,
+        .inbox = &rig->inbox,
         .log = &rig->log,
         .counters = rig->counters,
         .error_counts = rig->errors,
@@ -256,6 +258,7 @@ void rig_deinit(engine_rig *rig)
         sio_link_drop(&mt->link);
         memory_transport_free(mt);
     }
+    sio_inbox_deinit(&rig->inbox);
     eio_engine_deinit(&rig->engine);
     sio_frame_pool_deinit(&rig->frames);
     sio_chunk_pool_deinit(&rig->chunks);
@@ -341,6 +344,7 @@ sio_error rig_send_binary(rig_client *client, sio_bytes bytes)
 
 void rig_turn(engine_rig *rig)
 {
+    (void)sio_inbox_drain(&rig->inbox);
     sio_link *at = rig->transports.next;
     for (; at != &rig->transports; at = at->next) {
         memory_transport_turn(SIO_OWNER(at, memory_transport, link));

@@ -55,9 +55,10 @@ typedef struct engine_rig {
     sio_frame_pool frames;
     sio_chunk_pool chunks;
     sio_random random;
+    sio_inbox inbox;
     sio_log log;
-    uint64_t counters[SIO_COUNTER_COUNT];
-    uint64_t errors[EIO_ERROR_CODES];
+    sio_metric counters[SIO_COUNTER_COUNT];
+    sio_metric errors[EIO_ERROR_CODES];
     rig_reaction reactions[RIG_EVENTS];
     unsigned patience; /* reactions that are left */
     sio_link transports, clients;

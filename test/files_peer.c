@@ -81,8 +81,9 @@ void peer_open(peer *p, peer_serve *serve, void *arg)
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
         0);
     p->fd = fds[0];
-    tp_stream *stream = tp_tcp_new(&p->loop, fds[1], &nobody, &p->in, &p->out);
+    tp_stream *stream = tp_tcp_new(fds[1], &nobody);
     assert_non_null(stream);
+    stream->ops->enter(stream, &p->loop);
     p->conn = tp_http_conn_new(&p->loop, stream, &config, &events, p);
     assert_non_null(p->conn);
 }

@@ -145,6 +145,7 @@ static void release(eio_transport *tp)
 
 static const eio_transport_ops polling_ops = {
     .name = "polling",
+    .counter = SIO_COUNTER_SESSIONS_POLLING,
     .can_take_over = false,
     .send = send_frame,
     .close = close_transport,
@@ -153,6 +154,7 @@ static const eio_transport_ops polling_ops = {
 
 static const eio_transport_ops websocket_ops = {
     .name = "websocket",
+    .counter = SIO_COUNTER_SESSIONS_WEBSOCKET,
     .can_take_over = true,
     .send = send_frame,
     .close = close_transport,

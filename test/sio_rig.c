@@ -119,8 +119,10 @@ void sio_rig_init(sio_rig *rig)
 {
     memset(rig, 0, sizeof(*rig));
     rig_init(&rig->engine);
+    rig->loops[0] = &rig->loop;
     rig->core = (sio_core){
-        .engine = &rig->engine.engine,
+        .loops = rig->loops,
+        .loop_count = 1,
         .limits = {.max_depth = 16, .max_attachments = 4, .max_nsp = 64},
         .connect_timeout = 5000,
         .max_namespaces = 4,
@@ -129,8 +131,9 @@ void sio_rig_init(sio_rig *rig)
     };
     rig->engine.config.max_backlog = 1000000;
     rig->engine.engine.events = &sio_client_events;
-    rig->engine.engine.app = &rig->core;
-    REQUIRE(sio_core_init(&rig->core) == SIO_OK);
+    rig->engine.engine.app = &rig->loop;
+    sio_loop_init(&rig->loop, &rig->core, &rig->engine.engine, 0);
+    REQUIRE(sio_core_init(&rig->core, &rig->engine.random) == SIO_OK);
     rig->root = sio_rig_of(rig, "/");
     (void)sio_rig_of(rig, "/b");
 }
@@ -143,13 +146,15 @@ void sio_rig_close(sio_rig *rig)
     sio_map_node *node;
     while ((node = sio_map_walk_next(&walk)) != NULL) {
         const sio_namespace *nsp = SIO_OWNER(node, sio_namespace, node);
-        REQUIRE(nsp->sockets.count == 0 && nsp->rooms.count == 0);
+        REQUIRE(nsp->locals[0].sockets.count == 0 &&
+                nsp->locals[0].rooms.count == 0);
     }
     REQUIRE(rig->engine.counters[SIO_COUNTER_SOCKETS] == 0);
 }
 
 void sio_rig_free(sio_rig *rig)
 {
+    sio_nexts_free(&rig->loop);
     sio_core_deinit(&rig->core);
     rig_deinit(&rig->engine);
 }

@@ -12,6 +12,8 @@
 typedef struct sio_rig {
     engine_rig engine;
     sio_core core;
+    sio_loop loop;
+    sio_loop *loops[1];
     sio_namespace *root;
     bool muted; /* nothing is written down */
     size_t len;

@@ -329,7 +329,7 @@ static void by_server(const sio_peer *a)
 
 static void by_shutdown(const sio_peer *a)
 {
-    sio_core_close(&a->rig->core);
+    sio_loop_close(&a->rig->loop);
 }
 
 static void by_violation(const sio_peer *a)
@@ -512,7 +512,7 @@ static void test_shutdown(void **state)
     }
     assert_int_equal(sio_namespace_on_disconnecting(rig.root, shut_core, NULL),
                      SIO_OK);
-    sio_core_close(&rig.core);
+    sio_loop_close(&rig.loop);
     assert_int_equal(rig.engine.counters[SIO_COUNTER_SOCKETS], 0);
     assert_int_equal(sio_namespace_count(rig.root), 0);
     rig_turn(&rig.engine);

@@ -55,7 +55,7 @@ static void on_answers(sio_error err, const char *answers, size_t len,
 
 static sio_socket *other_than(const sio_socket *self)
 {
-    sio_map_walk walk = sio_map_walk_start(&rig.root->sockets);
+    sio_map_walk walk = sio_map_walk_start(&rig.root->locals[0].sockets);
     sio_map_node *node;
     while ((node = sio_map_walk_next(&walk)) != NULL) {
         sio_socket *socket = SIO_OWNER(node, sio_socket, node);
@@ -215,8 +215,8 @@ static void shut(sio_socket *self)
 {
     (void)self;
     if (play.place != DISCONNECTING && play.place != ROOM) {
-        sio_core_close(
-            &rig.core); /* never nested, and never in its callbacks */
+        /* never nested, and never in its callbacks */
+        sio_loop_close(&rig.loop);
     }
 }
 

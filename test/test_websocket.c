@@ -323,7 +323,7 @@ static void test_unsent(void **state)
     assert_int_equal(rig.tp->unsent, 200);
     memory_stream_drain(&rig.ms, 203);
     memory_loop_turn(&rig.loop);
-    assert_int_equal(rig.tp->unsent, 200);
+    assert_int_equal(rig.tp->unsent, 1);
     assert_int_equal(rig.drained, 0);
     unsigned sends = rig.ms.sends;
     memory_loop_turn(&rig.loop);

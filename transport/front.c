@@ -117,12 +117,16 @@ static bool lead(tp_front *front, tp_http_conn *conn,
                  const tp_http_request *req, bool whole)
 {
     sio_bytes below;
+    bool ours = is_ours(front->config, req->head, &below);
+    if (ours && front->peer_count > 1 && !conn->begun &&
+        tp_front_hand_over(front, conn, req)) {
+        return false;
+    }
     if (whole) {
         eio_count(front->engine, SIO_COUNTER_HTTP_REQUESTS);
     }
-    return is_ours(front->config, req->head, &below)
-               ? lead_in(front, conn, req, below, whole)
-               : lead_elsewhere(front, conn, req, whole);
+    return ours ? lead_in(front, conn, req, below, whole)
+                : lead_elsewhere(front, conn, req, whole);
 }
 
 /* ---------------------------------------------------------- connections -- */
@@ -156,23 +160,24 @@ static void on_refused(void *owner, tp_http_conn *conn, sio_error err)
     }
 }
 
-static void connection_ended(tp_front *front)
+void tp_front_connection_ended(tp_front *front)
 {
     front->open--;
-    front->engine->counters[SIO_COUNTER_CONNECTIONS]--;
+    atomic_fetch_sub_explicit(&front->load, 1, memory_order_relaxed);
+    eio_uncount(front->engine, SIO_COUNTER_CONNECTIONS);
     front->ended(front->app);
 }
 
 static void on_gone(void *owner, tp_http_conn *conn)
 {
     (void)conn;
-    connection_ended(owner);
+    tp_front_connection_ended(owner);
 }
 
 void tp_front_websocket_gone(void *front, tp_websocket *ws)
 {
     (void)ws;
-    connection_ended(front);
+    tp_front_connection_ended(front);
 }
 
 static const tp_http_events http_events = {
@@ -184,6 +189,7 @@ static const tp_http_events http_events = {
 
 void tp_front_init(tp_front *front)
 {
+    atomic_init(&front->load, 0);
     sio_list_init(&front->conns);
     sio_list_init(&front->websockets);
     sio_list_init(&front->exchanges);
@@ -196,16 +202,48 @@ void tp_front_deinit(tp_front *front)
     }
 }
 
-void tp_front_accept(void *owner, tp_stream *stream)
+tp_http_conn *tp_front_take(tp_front *front, tp_stream *stream)
 {
-    tp_front *front = owner;
     tp_http_conn *conn = tp_http_conn_new(
         front->loop, stream, &front->config->http, &http_events, front);
-    if (conn != NULL) {
-        sio_list_append(&front->conns, &conn->link);
-        front->open++;
-        front->engine->counters[SIO_COUNTER_CONNECTIONS]++;
+    if (conn == NULL) {
+        atomic_fetch_sub_explicit(&front->load, 1, memory_order_relaxed);
+        return NULL;
     }
+    sio_list_append(&front->conns, &conn->link);
+    front->open++;
+    eio_count(front->engine, SIO_COUNTER_CONNECTIONS);
+    return conn;
+}
+
+static unsigned load_of(const tp_front *front)
+{
+    return atomic_load_explicit(&front->load, memory_order_relaxed);
+}
+
+/* The kernel shares connections out by chance, and some last for hours.  So one
+ * goes on to where there are least; a difference of one is not worth it. */
+static tp_front *choose(tp_front *front)
+{
+    tp_front *least = front;
+    for (unsigned i = 0; i < front->peer_count; i++) {
+        if (load_of(front->peers[i]) < load_of(least)) {
+            least = front->peers[i];
+        }
+    }
+    return load_of(least) + 1 < load_of(front) ? least : front;
+}
+
+void tp_front_accept(void *owner, tp_stream *stream)
+{
+    tp_front *front = owner, *to = choose(front);
+    atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
+    if (to != front) {
+        tp_front_pass_on(to, stream);
+        return;
+    }
+    stream->ops->enter(stream, front->loop);
+    (void)tp_front_take(front, stream);
 }
 
 void tp_front_close(tp_front *front)

@@ -1,6 +1,8 @@
 #ifndef TP_FRONT_H
 #define TP_FRONT_H
 
+#include <stdatomic.h>
+
 #include "engineio/handshake.h"
 #include "transport/client_files.h"
 #include "transport/exchange.h"
@@ -54,6 +56,10 @@ typedef struct tp_front_hooks {
 typedef struct tp_front {
     tp_loop *loop;
     eio_engine *engine;
+    struct tp_front *const *peers; /* of all loops of the server, this one
+                                      included, by index; borrowed */
+    unsigned peer_count;           /* 0: it is alone */
+    atomic_uint load; /* connections here and on their way to here */
     const tp_front_config *config;
     tp_client_files *client_files; /* NULL: not served */
     const tp_front_hooks *hooks;
@@ -72,7 +78,8 @@ void tp_front_init(tp_front *front);
 /* Frees what the application has not answered. */
 void tp_front_deinit(tp_front *front);
 
-/* Takes a new stream; the listener's callback, with the front as owner. */
+/* Takes a new stream, of no loop yet, for the front that has the fewest
+ * connections; the listener's callback, with the front as owner. */
 void tp_front_accept(void *front, tp_stream *stream);
 
 /* From now on connections end after the answer at hand.  Those that have none

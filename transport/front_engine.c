@@ -7,20 +7,17 @@
 #include "transport/polling.h"
 #include "transport/ws_handshake.h"
 
-/* Longer than any value that is right. */
-#define VALUE_MAX 64
-
 /* The query's values, decoded. */
 typedef struct knock_values {
-    uint8_t transport[VALUE_MAX];
-    uint8_t sid[VALUE_MAX];
+    uint8_t transport[TP_FRONT_VALUE_MAX];
+    uint8_t sid[TP_FRONT_VALUE_MAX];
 } knock_values;
 
-static sio_bytes get_value(sio_bytes query, sio_bytes name,
-                           uint8_t out[VALUE_MAX])
+sio_bytes tp_front_value(sio_bytes query, sio_bytes name,
+                         uint8_t out[TP_FRONT_VALUE_MAX])
 {
     sio_bytes raw = {0};
-    if (!sio_query_get(query, name, &raw) || raw.len > VALUE_MAX) {
+    if (!sio_query_get(query, name, &raw) || raw.len > TP_FRONT_VALUE_MAX) {
         return raw;
     }
     sio_bytes value = {out, 0};
@@ -36,12 +33,12 @@ static bool origin_allowed(const tp_http_head *head)
 
 static eio_knock read_knock(const tp_http_head *head, knock_values *values)
 {
-    uint8_t eio[VALUE_MAX];
+    uint8_t eio[TP_FRONT_VALUE_MAX];
     return (eio_knock){
         .transport =
-            get_value(head->query, SIO_LIT("transport"), values->transport),
-        .sid = get_value(head->query, SIO_LIT("sid"), values->sid),
-        .protocol = sio_bytes_eq(get_value(head->query, SIO_LIT("EIO"), eio),
+            tp_front_value(head->query, SIO_LIT("transport"), values->transport),
+        .sid = tp_front_value(head->query, SIO_LIT("sid"), values->sid),
+        .protocol = sio_bytes_eq(tp_front_value(head->query, SIO_LIT("EIO"), eio),
                                  SIO_LIT("4"))
                         ? 4
                         : 0,
@@ -60,6 +57,8 @@ static void tell_refused(tp_front *front, tp_http_conn *conn,
                          const char *message, const char *context)
 {
     eio_count(front->engine, SIO_COUNTER_REFUSED);
+    eio_count(front->engine,
+              (sio_counter)(SIO_COUNTER_REFUSED_TRANSPORT + (int)refusal));
     if (request == NULL) {
         return;
     }
@@ -107,14 +106,6 @@ void tp_front_refuse(tp_front *front, tp_http_conn *conn, eio_request *request,
 }
 
 /* ------------------------------------------------------------ handshakes -- */
-
-/* A handshake on its way to a session; lives while the verdict is awaited. */
-typedef struct entry {
-    tp_front *front;
-    bool upgrade;
-    bool base64;
-    unsigned protocol;
-} entry;
 
 static void add_headers(tp_front *front, tp_http_conn *conn,
                         eio_request *request, bool initial)
@@ -321,33 +312,32 @@ static bool choose_id(tp_front *front, tp_http_conn *conn, eio_request *request,
     bool chosen = front->hooks->generate_id(front->app, &x, sid);
     sio_buf_deinit(&x.headers);
     sid[SIO_SESSION_ID_SIZE - 1] = '\0';
-    return chosen &&
-           eio_sid_is_good(front->engine,
-                           (sio_bytes){(const uint8_t *)sid, strlen(sid)});
+    return chosen && sid[0] != '\0';
 }
 
-/* The application agrees, or was not asked.  Takes `request`. */
-static void admit(const entry *e, tp_http_conn *conn, eio_request *request)
+static void refuse_entry(const tp_entry *e, tp_http_conn *conn,
+                         eio_request *request, eio_refusal refusal,
+                         const char *context)
+{
+    tp_front_refuse(e->front, conn, request, refusal, eio_refusal_text(refusal),
+                    context, e->upgrade, false);
+    eio_request_unref(request);
+}
+
+void tp_front_enter(const tp_entry *e, tp_http_conn *conn, eio_request *request,
+                    const char *sid)
 {
     tp_front *front = e->front;
-    eio_knock knock = {.protocol = e->protocol};
-    eio_refusal refusal = eio_knock_protocol(&knock);
-    const char *context = "UNSUPPORTED_PROTOCOL_VERSION";
-    char sid[SIO_SESSION_ID_SIZE];
+    sio_bytes id = {(const uint8_t *)sid, strlen(sid)};
     if (front->closing) {
         eio_request_unref(request);
         tp_http_answer_send(conn,
                             &(tp_http_answer){.status = 503, .close = true});
         return;
     }
-    if (refusal == EIO_REFUSAL_NONE && !choose_id(front, conn, request, sid)) {
-        refusal = EIO_REFUSAL_REQUEST;
-        context = "ID_GENERATION_ERROR";
-    }
-    if (refusal != EIO_REFUSAL_NONE) {
-        tp_front_refuse(front, conn, request, refusal,
-                        eio_refusal_text(refusal), context, e->upgrade, false);
-        eio_request_unref(request);
+    if (id.len != 0 && !eio_sid_is_good(front->engine, id)) {
+        refuse_entry(e, conn, request, EIO_REFUSAL_REQUEST,
+                     "ID_GENERATION_ERROR");
         return;
     }
     add_headers(front, conn, request, true);
@@ -358,9 +348,31 @@ static void admit(const entry *e, tp_http_conn *conn, eio_request *request)
     }
 }
 
+/* The application agrees, or was not asked.  Takes `request`. */
+static void admit(const tp_entry *e, tp_http_conn *conn, eio_request *request)
+{
+    eio_engine *engine = e->front->engine;
+    eio_knock knock = {.protocol = e->protocol};
+    eio_refusal refusal = eio_knock_protocol(&knock);
+    char sid[SIO_SESSION_ID_SIZE];
+    if (refusal != EIO_REFUSAL_NONE) {
+        refuse_entry(e, conn, request, refusal, "UNSUPPORTED_PROTOCOL_VERSION");
+    } else if (!choose_id(e->front, conn, request, sid)) {
+        refuse_entry(e, conn, request, EIO_REFUSAL_REQUEST,
+                     "ID_GENERATION_ERROR");
+    } else if (sid[0] != '\0' &&
+               eio_engine_home(engine, (sio_bytes){(const uint8_t *)sid,
+                                                   strlen(sid)}) !=
+                   engine->index) {
+        tp_front_hand_over_entry(e, conn, request, sid);
+    } else {
+        tp_front_enter(e, conn, request, sid);
+    }
+}
+
 static void on_verdict(tp_exchange *x, const char *refusal)
 {
-    entry *e = x->arg;
+    tp_entry *e = x->arg;
     tp_http_conn *conn = x->conn;
     eio_request *request = x->request;
     x->request = NULL;
@@ -379,9 +391,9 @@ static void on_verdict(tp_exchange *x, const char *refusal)
 }
 
 static void ask(tp_front *front, tp_http_conn *conn, eio_request *request,
-                const entry *e)
+                const tp_entry *e)
 {
-    entry *copy = malloc(sizeof(*copy));
+    tp_entry *copy = malloc(sizeof(*copy));
     tp_exchange *x = tp_exchange_new(conn, request);
     if (copy == NULL || x == NULL) {
         free(copy);
@@ -403,7 +415,7 @@ static void open_session(tp_front *front, tp_http_conn *conn,
                          const tp_http_head *head, const eio_knock *knock,
                          bool base64)
 {
-    entry e = {front, knock->upgrade, base64, knock->protocol};
+    tp_entry e = {front, knock->upgrade, base64, knock->protocol};
     eio_request *request = tp_request_new(conn, head);
     if (request == NULL) {
         tp_http_answer_send(conn,
@@ -466,14 +478,14 @@ bool tp_front_knock(tp_front *front, tp_http_conn *conn,
 {
     const tp_http_head *head = req->head;
     knock_values values;
-    uint8_t b64[VALUE_MAX];
+    uint8_t b64[TP_FRONT_VALUE_MAX];
     eio_knock knock = read_knock(head, &values);
     eio_session *session;
     const char *context;
     eio_refusal refusal =
         eio_knock_check(front->engine, &knock, &session, &context);
     bool base64 =
-        knock.upgrade && get_value(head->query, SIO_LIT("b64"), b64).len != 0;
+        knock.upgrade && tp_front_value(head->query, SIO_LIT("b64"), b64).len != 0;
 
     if (refusal != EIO_REFUSAL_NONE) {
         eio_request *request = tp_request_new(conn, head);

@@ -1,7 +1,8 @@
 #ifndef TP_FRONT_IMPL_H
 #define TP_FRONT_IMPL_H
 
-/* What front.c (routing) and front_engine.c (sessions) need of each other. */
+/* What front.c (routing), front_engine.c (sessions) and handover.c (other loops)
+ * need of each other. */
 
 #include "transport/front.h"
 
@@ -21,5 +22,46 @@ void tp_front_refuse(tp_front *front, tp_http_conn *conn, eio_request *request,
                      const char *context, bool upgrade, bool close);
 
 void tp_front_websocket_gone(void *front, tp_websocket *ws);
+
+/* Makes a connection of a stream that is this loop's; NULL when memory is
+ * short.  It has been counted in `load`. */
+tp_http_conn *tp_front_take(tp_front *front, tp_stream *stream);
+
+/* A connection has left this front, or ended. */
+void tp_front_connection_ended(tp_front *front);
+
+/* Longer than any value in a query that is right. */
+#define TP_FRONT_VALUE_MAX 64
+
+/* The query's value of that name, decoded into `out`; what is too long is given
+ * as it is. */
+sio_bytes tp_front_value(sio_bytes query, sio_bytes name,
+                         uint8_t out[TP_FRONT_VALUE_MAX]);
+
+/* A handshake on its way to a session. */
+typedef struct tp_entry {
+    tp_front *front;
+    bool upgrade;
+    bool base64;
+    unsigned protocol;
+} tp_entry;
+
+/* Opens the session that was asked for, under `sid` unless that is empty, and
+ * answers.  Takes `request`. */
+void tp_front_enter(const tp_entry *e, tp_http_conn *conn, eio_request *request,
+                    const char *sid);
+
+/* Hands the connection to the loop that the request's session belongs to, where
+ * that is another one; returns whether it did, and then it is gone. */
+bool tp_front_hand_over(tp_front *front, tp_http_conn *conn,
+                        const tp_http_request *req);
+
+/* Hands over a handshake whose session will have the id `sid`, of another
+ * loop.  Takes `request`. */
+void tp_front_hand_over_entry(const tp_entry *e, tp_http_conn *conn,
+                              eio_request *request, const char *sid);
+
+/* Hands a new stream to `to`. */
+void tp_front_pass_on(tp_front *to, tp_stream *stream);
 
 #endif

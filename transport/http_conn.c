@@ -104,6 +104,34 @@ tp_stream *tp_http_conn_detach(tp_http_conn *conn, sio_buf *rest)
     return stream;
 }
 
+tp_stream *tp_http_conn_move(tp_http_conn *conn, const tp_http_request *req,
+                             sio_buf *bytes)
+{
+    *bytes = (sio_buf){0};
+    if (sio_buf_append(bytes, req->raw) != SIO_OK ||
+        sio_buf_append(bytes, (sio_bytes){req->body, req->body_len}) !=
+            SIO_OK ||
+        sio_buf_append(bytes, conn->rest) != SIO_OK) {
+        sio_buf_deinit(bytes);
+        return NULL;
+    }
+    tp_stream *stream = conn->stream;
+    conn->stream = NULL;
+    bury(conn);
+    return stream;
+}
+
+void tp_http_conn_resume(tp_http_conn *conn, bool keep_alive, sio_buf *rest,
+                         sio_buf *extra)
+{
+    disarm(conn);
+    conn->state = TP_HTTP_STATE_ANSWER;
+    conn->keep_alive = keep_alive;
+    conn->in = *rest;
+    conn->extra = *extra;
+    *rest = *extra = (sio_buf){0};
+}
+
 /* After an answer that ends the connection: what still comes is dropped. */
 void tp_http_conn_linger(tp_http_conn *c)
 {
@@ -157,8 +185,10 @@ static void note_head(tp_http_conn *c, const tp_http_head *head)
     c->begun = false;
 }
 
-/* Begins a body of which not all is there.  Returns whether to read it. */
-static bool begin_body(tp_http_conn *c, const tp_http_head *head, sio_bytes raw)
+/* Begins a body of which not all is there, but `rest`.  Returns whether to read
+ * it. */
+static bool begin_body(tp_http_conn *c, const tp_http_head *head, sio_bytes raw,
+                       sio_bytes rest)
 {
     tp_http_request req = {.head = head, .raw = raw};
     c->state = TP_HTTP_STATE_ANSWER;
@@ -169,7 +199,11 @@ static bool begin_body(tp_http_conn *c, const tp_http_head *head, sio_bytes raw)
         refuse(c, SIO_ERR_TOO_LARGE, 413);
         return false;
     }
-    if (!c->events->begin(c->owner, c, &req)) {
+    c->in_use = true;
+    c->rest = rest;
+    bool wanted = c->events->begin(c->owner, c, &req);
+    c->in_use = false;
+    if (!wanted) {
         return false;
     }
     c->begun = true;
@@ -235,7 +269,8 @@ static size_t read_head(tp_http_conn *c, uint8_t *data, size_t len)
                 (sio_bytes){data + total, len - total});
         return total;
     }
-    if (begin_body(c, &head, raw)) {
+    if (begin_body(c, &head, raw,
+                   (sio_bytes){data + head_len, len - head_len})) {
         tell_to_continue(c, &head, len == head_len);
         return 0;
     }

@@ -161,6 +161,21 @@ void tp_http_conn_finish(tp_http_conn *conn);
  */
 tp_stream *tp_http_conn_detach(tp_http_conn *conn, sio_buf *rest);
 
+/*
+ * Gives the stream, with the request that is being handed up, or begun, as it
+ * came: `*bytes` (the caller frees it) are its bytes and all behind them, to be
+ * fed to another connection.  NULL when memory is short.  Otherwise the
+ * connection is gone without the event.
+ */
+tp_stream *tp_http_conn_move(tp_http_conn *conn, const tp_http_request *req,
+                             sio_buf *bytes);
+
+/* Makes a new connection one that has handed up a request, for which the
+ * answer is awaited: `keep_alive` tells what comes after it.  Takes the memory
+ * of `rest`, what has come behind it, and `extra`, lines for the answer. */
+void tp_http_conn_resume(tp_http_conn *conn, bool keep_alive, sio_buf *rest,
+                         sio_buf *extra);
+
 /* The phrase for a status code, static. */
 const char *tp_http_phrase(int status);
 

@@ -58,10 +58,9 @@ static bool accept_one(tp_listener *l, const ev_io *w)
         }
         return errno == EINTR || errno == ECONNABORTED;
     }
-    tp_stream *stream = tp_tcp_new(l->loop, fd, (const struct sockaddr *)&peer,
-                                   l->bytes_in, l->bytes_out);
+    tp_stream *stream = tp_tcp_new(fd, (const struct sockaddr *)&peer);
     if (stream != NULL) {
-        ++*l->accepted;
+        sio_metric_add(&l->loop->counters[SIO_COUNTER_ACCEPTED], 1);
         l->connection(l->owner, stream);
     }
     return true;
@@ -77,7 +76,8 @@ static void on_accept(struct ev_loop *ev, ev_io *w, int revents)
     }
 }
 
-static int bind_one(const struct addrinfo *at, int backlog)
+/* A socket that is bound, not listening yet; -1 with errno. */
+static int bind_socket(const struct addrinfo *at, bool shared)
 {
     static const int on = 1, off = 0;
     int fd =
@@ -87,13 +87,42 @@ static int bind_one(const struct addrinfo *at, int backlog)
         return -1;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (shared) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    }
     /* Accepted sockets inherit this one, which saves a call for each. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (at->ai_family == AF_INET6) {
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     }
-    if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 ||
-        listen(fd, backlog) != 0) {
+    if (bind(fd, at->ai_addr, at->ai_addrlen) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* With SO_REUSEPORT two servers of one user could take the same port and not
+ * know it.  So it has to be free for a socket without that first. */
+static bool is_free(const struct addrinfo *at)
+{
+    int fd = bind_socket(at, false);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static int bind_one(const struct addrinfo *at, int backlog,
+                    tp_listener_share share)
+{
+    if (share == TP_LISTENER_FIRST && !is_free(at)) {
+        return -1;
+    }
+    int fd = bind_socket(at, share != TP_LISTENER_ALONE);
+    if (fd >= 0 && listen(fd, backlog) != 0) {
         int error = errno;
         close(fd);
         errno = error;
@@ -128,14 +157,14 @@ static void set_port(struct sockaddr *at, uint16_t port)
 /* Without a host, the IPv6 address serves both families where there is IPv6 at
  * all; a name may stand for one address of each. */
 static int bind_all(tp_listener *l, struct addrinfo *list, uint16_t port,
-                    int backlog, bool only_one)
+                    int backlog, tp_listener_share share, bool only_one)
 {
     int error = 0;
     l->port = port;
     for (struct addrinfo *at = list;
          at != NULL && l->count < TP_LISTENER_SOCKETS; at = at->ai_next) {
         set_port(at->ai_addr, l->port);
-        int fd = bind_one(at, backlog);
+        int fd = bind_one(at, backlog, share);
         if (fd < 0) {
             error = errno;
             continue;
@@ -161,8 +190,9 @@ static int resolve(const char *host, int family, struct addrinfo **list)
     return getaddrinfo(host, "0", &hints, list);
 }
 
-static int bind_host(tp_listener *l, const char *host, int family,
-                     uint16_t port, int backlog, const char **why)
+static int bind_host(tp_listener *l, const char *host, uint16_t port,
+                     int backlog, tp_listener_share share, int family,
+                     const char **why)
 {
     struct addrinfo *list;
     int rc = resolve(host, family, &list);
@@ -170,21 +200,21 @@ static int bind_host(tp_listener *l, const char *host, int family,
         *why = gai_strerror(rc);
         return -1;
     }
-    int error = bind_all(l, list, port, backlog, host == NULL);
+    int error = bind_all(l, list, port, backlog, share, host == NULL);
     freeaddrinfo(list);
     *why = strerror(error);
     return error == 0 ? 0 : -1;
 }
 
 sio_error tp_listener_open(tp_listener *l, const char *host, uint16_t port,
-                           int backlog)
+                           int backlog, tp_listener_share share)
 {
     const char *why = "";
     l->rest.fire = on_rested;
-    int rc = bind_host(l, host, host == NULL ? AF_INET6 : AF_UNSPEC, port,
-                       backlog, &why);
+    int rc = bind_host(l, host, port, backlog, share,
+                       host == NULL ? AF_INET6 : AF_UNSPEC, &why);
     if (rc != 0 && host == NULL) {
-        rc = bind_host(l, host, AF_INET, port, backlog, &why);
+        rc = bind_host(l, host, port, backlog, share, AF_INET, &why);
     }
     if (rc != 0) {
         sio_log_write(l->loop->log, SIO_LOG_ERROR, "listen_failed",

@@ -9,11 +9,41 @@
  * turn, so that a callback which always sends cannot hold the loop. */
 #define FLUSH_ROUNDS 3
 
-static uint64_t monotonic_ms(void)
+/* How long the worst turn is remembered, at least; twice that at most. */
+#define LAG_PERIOD_US ((uint64_t)10 * 1000 * 1000)
+
+static uint64_t monotonic_us(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void wake_up(tp_loop *loop)
+{
+    loop->woke = monotonic_us();
+    loop->now = loop->woke / 1000;
+}
+
+/* At the end of a turn: how long have others had to wait for it? */
+static void measure_turn(tp_loop *loop)
+{
+    sio_metric *counters = loop->counters;
+    uint64_t end = monotonic_us(), took = end - loop->woke;
+    if (end / LAG_PERIOD_US != loop->period) {
+        loop->period = end / LAG_PERIOD_US;
+        loop->worst[1] = loop->worst[0];
+        loop->worst[0] = 0;
+    }
+    if (took > loop->worst[0]) {
+        loop->worst[0] = took;
+    }
+    sio_metric_set(&counters[SIO_COUNTER_LOOP_LAG_US],
+                   loop->worst[0] > loop->worst[1] ? loop->worst[0]
+                                                   : loop->worst[1]);
+    sio_metric_add(&counters[SIO_COUNTER_LOOP_TURNS], 1);
+    sio_metric_add(&counters[SIO_COUNTER_LOOP_BUSY_US], took);
+    sio_metric_set(&counters[SIO_COUNTER_BACKLOG_BYTES], loop->chunks.queued);
 }
 
 static void flush_round(tp_loop *loop)
@@ -58,6 +88,7 @@ static void on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
     }
     sio_reap_now(&loop->doomed);
     set_timer(loop);
+    measure_turn(loop);
 }
 
 static void on_check(struct ev_loop *ev, ev_check *w, int revents)
@@ -65,7 +96,7 @@ static void on_check(struct ev_loop *ev, ev_check *w, int revents)
     tp_loop *loop = w->data;
     (void)ev;
     (void)revents;
-    loop->now = monotonic_ms();
+    wake_up(loop);
 }
 
 /* It only ends the sleep: on_prepare() does the work. */
@@ -82,7 +113,8 @@ static void on_inbox(struct ev_loop *ev, ev_io *w, int revents)
     tp_loop *loop = w->data;
     (void)ev;
     (void)revents;
-    sio_inbox_drain(&loop->inbox);
+    sio_metric_add(&loop->counters[SIO_COUNTER_LOOP_MESSAGES],
+                   sio_inbox_drain(&loop->inbox));
 }
 
 static void init_watchers(tp_loop *loop)
@@ -133,7 +165,7 @@ sio_error tp_loop_init(tp_loop *loop, struct ev_loop *ev, const sio_log *log)
         free(loop->out);
         return err;
     }
-    loop->now = monotonic_ms();
+    wake_up(loop);
     loop->timer_due = UINT64_MAX;
     sio_wheel_init(&loop->wheel, loop->now);
     sio_list_init(&loop->doomed);
@@ -142,9 +174,15 @@ sio_error tp_loop_init(tp_loop *loop, struct ev_loop *ev, const sio_log *log)
     return SIO_OK;
 }
 
+void tp_loop_adopt(tp_loop *loop)
+{
+    sio_owner_take(&loop->inbox.owner);
+    sio_frame_pool_adopt(&loop->frames);
+}
+
 void tp_loop_start(tp_loop *loop)
 {
-    loop->now = monotonic_ms();
+    wake_up(loop);
     ev_prepare_start(loop->ev, &loop->prepare);
     ev_check_start(loop->ev, &loop->check);
     ev_io_start(loop->ev, &loop->inbox_io);

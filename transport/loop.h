@@ -7,9 +7,11 @@
 #include "base/frameq.h"
 #include "base/inbox.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "base/random.h"
 #include "base/reap.h"
 #include "base/wheel.h"
+#include "socketio/socketio.h"
 #include "transport/compress.h"
 
 /* Bytes read at once, and gathered for one write. */
@@ -45,6 +47,9 @@ typedef struct tp_loop {
     ev_timer timer;
     ev_io inbox_io;
     uint64_t now;       /* ms, monotonic, when the turn began */
+    uint64_t woke;      /* the same in us */
+    uint64_t worst[2];  /* the longest turn, in us, of this and of the last */
+    uint64_t period;    /* ... of the periods that this is the number of */
     uint64_t timer_due; /* what `timer` is set to; UINT64_MAX: not running */
     sio_wheel wheel;
     sio_link doomed;
@@ -54,15 +59,19 @@ typedef struct tp_loop {
     sio_frame_pool frames;
     sio_chunk_pool chunks;
     tp_compressor compressor;
+    sio_metric counters[SIO_COUNTER_COUNT];
     uint8_t *in;  /* TP_LOOP_IN, for whoever reads, until it returns */
     uint8_t *out; /* TP_LOOP_OUT, for whoever writes, until it returns */
     time_t date_second;
     char date[TP_DATE_LEN + 1];
 } tp_loop;
 
-/* Makes a loop, or joins `ev` if it is not NULL.  It must not be moved.  May
- * fail with NO_MEMORY or IO, leaving nothing to undo. */
+/* Makes a loop, or joins `ev` if it is not NULL.  It must not be moved, and
+ * belongs to the calling thread until another one adopts it.  May fail with NO_MEMORY or IO, leaving nothing to undo. */
 sio_error tp_loop_init(tp_loop *loop, struct ev_loop *ev, const sio_log *log);
+
+/* Makes the calling thread the one that the loop belongs to, which runs it. */
+void tp_loop_adopt(tp_loop *loop);
 
 /* Starts to watch, which keeps `ev` running; stops to. */
 void tp_loop_start(tp_loop *loop);

@@ -265,6 +265,7 @@ static void release(eio_transport *tp)
 
 const eio_transport_ops tp_polling_ops = {
     .name = "polling",
+    .counter = SIO_COUNTER_SESSIONS_POLLING,
     .can_take_over = false,
     .send = send_frame,
     .close = close_polling,

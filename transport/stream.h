@@ -13,6 +13,8 @@
  */
 typedef struct tp_stream tp_stream;
 
+struct tp_loop;
+
 typedef struct tp_stream_events {
     /* Bytes have come.  They may be changed, and are gone when this returns. */
     void (*input)(void *owner, uint8_t *data, size_t len);
@@ -38,8 +40,17 @@ typedef struct tp_stream_ops {
     void (*shut)(tp_stream *s);
 
     /* Ends the stream at once.  No event follows; the memory goes at the end
-     * of the turn. */
+     * of the turn, or, where the stream is of no loop, at once. */
     void (*close)(tp_stream *s);
+
+    /* Takes the stream from its loop: from now on it is of none, no event
+     * comes, and it may be given to another thread.  Not from within
+     * `writable`. */
+    void (*leave)(tp_stream *s);
+
+    /* Gives a stream of no loop to that of the calling thread, which begins to
+     * read.  `events` and `owner` have to be set before the turn ends. */
+    void (*enter)(tp_stream *s, struct tp_loop *loop);
 } tp_stream_ops;
 
 /* The first member of every stream. */

@@ -12,9 +12,8 @@
 typedef struct tp_tcp {
     tp_stream base;
     sio_mortal mortal;
-    tp_loop *loop;
-    ev_io io; /* io.fd is -1 once closed */
-    uint64_t *bytes_in, *bytes_out;
+    tp_loop *loop; /* or NULL */
+    ev_io io;      /* io.fd is -1 once closed */
     bool paused;
     bool blocked; /* waits for room in the kernel's buffer */
 } tp_tcp;
@@ -59,7 +58,7 @@ static sio_error send_pieces(tp_stream *s, const struct iovec *pieces,
         n = 0;
     }
     *sent = (size_t)n;
-    *tcp->bytes_out += (size_t)n;
+    sio_metric_add(&tcp->loop->counters[SIO_COUNTER_BYTES_OUT], (size_t)n);
     if (*sent < want && !tcp->blocked) {
         tcp->blocked = true;
         watch(tcp);
@@ -89,6 +88,11 @@ static void destroy(sio_mortal *mortal)
 static void close_now(tp_stream *s)
 {
     tp_tcp *tcp = of(s);
+    if (tcp->loop == NULL) {
+        close(tcp->io.fd);
+        free(tcp);
+        return;
+    }
     if (tcp->io.fd < 0) {
         return;
     }
@@ -98,18 +102,36 @@ static void close_now(tp_stream *s)
     sio_reap_later(&tcp->loop->doomed, &tcp->mortal);
 }
 
+static void leave(tp_stream *s)
+{
+    tp_tcp *tcp = of(s);
+    ev_io_stop(tcp->loop->ev, &tcp->io);
+    tcp->loop = NULL;
+}
+
+static void enter(tp_stream *s, tp_loop *loop)
+{
+    tp_tcp *tcp = of(s);
+    tcp->loop = loop;
+    tcp->paused = false;
+    tcp->blocked = false;
+    watch(tcp);
+}
+
 static const tp_stream_ops tcp_ops = {
     .send = send_pieces,
     .pause = pause_reading,
     .shut = shut,
     .close = close_now,
+    .leave = leave,
+    .enter = enter,
 };
 
 static void read_some(tp_tcp *tcp)
 {
     ssize_t n = recv(tcp->io.fd, tcp->loop->in, TP_LOOP_IN, 0);
     if (n > 0) {
-        *tcp->bytes_in += (size_t)n;
+        sio_metric_add(&tcp->loop->counters[SIO_COUNTER_BYTES_IN], (size_t)n);
         tcp->base.events->input(tcp->base.owner, tcp->loop->in, (size_t)n);
     } else if (n == 0) {
         pause_reading(&tcp->base, true);
@@ -150,8 +172,7 @@ static void set_address(tp_stream *s, const struct sockaddr *peer)
     }
 }
 
-tp_stream *tp_tcp_new(tp_loop *loop, int fd, const struct sockaddr *peer,
-                      uint64_t *bytes_in, uint64_t *bytes_out)
+tp_stream *tp_tcp_new(int fd, const struct sockaddr *peer)
 {
     tp_tcp *tcp = calloc(1, sizeof(*tcp));
     if (tcp == NULL) {
@@ -160,13 +181,9 @@ tp_stream *tp_tcp_new(tp_loop *loop, int fd, const struct sockaddr *peer,
     }
     tcp->base.ops = &tcp_ops;
     tcp->mortal.destroy = destroy;
-    tcp->loop = loop;
-    tcp->bytes_in = bytes_in;
-    tcp->bytes_out = bytes_out;
     set_address(&tcp->base, peer);
     ev_io_init(&tcp->io, on_io, fd, EV_READ);
     tcp->io.data = tcp;
-    ev_io_start(loop->ev, &tcp->io);
     return &tcp->base;
 }
 

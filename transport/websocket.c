@@ -190,6 +190,19 @@ static sio_error send_gathered(tp_websocket *ws, size_t len, size_t *want,
     return ws->stream->ops->send(ws->stream, &piece, 1, sent);
 }
 
+/* Counts what waits to the byte: of the first frame, what has left does not. */
+static void note_unsent(tp_websocket *ws)
+{
+    const sio_frameq_entry *first = sio_frameq_first(&ws->queue);
+    uint8_t header[TP_WS_HEADER_MAX];
+    size_t left = ws->queue.offset;
+    if (left != 0) {
+        size_t header_len = frame_header(header, first);
+        left -= left < header_len ? left : header_len;
+    }
+    ws->base.unsent = ws->queue.bytes - left;
+}
+
 /* Writes what the stream takes.  Tells nobody. */
 static void write_queue(tp_websocket *ws)
 {
@@ -205,7 +218,7 @@ static void write_queue(tp_websocket *ws)
         ws->blocked = sent < want;
         advance(ws, sent);
     }
-    ws->base.unsent = ws->queue.bytes;
+    note_unsent(ws);
 }
 
 static void flush(tp_dirty *dirty)
@@ -232,7 +245,7 @@ static sio_error push(tp_websocket *ws, sio_frame *frame, uint32_t flags)
     sio_error err =
         sio_frameq_push(&ws->queue, &ws->loop->chunks, frame, flags);
     if (err == SIO_OK) {
-        ws->base.unsent = ws->queue.bytes;
+        note_unsent(ws);
         tp_loop_dirty(ws->loop, &ws->dirty);
     }
     return err;
@@ -334,6 +347,7 @@ static void close_websocket(eio_transport *tp, eio_close_mode mode)
 
 const eio_transport_ops tp_websocket_ops = {
     .name = "websocket",
+    .counter = SIO_COUNTER_SESSIONS_WEBSOCKET,
     .can_take_over = true,
     .send = send_frame,
     .close = close_websocket,

@@ -96,6 +96,7 @@ static void on_log(void *arg, int level, const char *event, const char *text)
 static sio_server *make_server(const options *o)
 {
     sio_server_config config = SIO_SERVER_CONFIG_DEFAULT;
+    config.threads = 1; /* people and rooms are plain lists, without locks */
     config.host = o->host;
     config.port = o->port;
     config.client_dir = o->client_dir;

@@ -54,6 +54,13 @@ SIO_API const char *sio_version(void);
 /* Transports a server offers; a set of bits. */
 enum { SIO_TRANSPORT_POLLING = 1, SIO_TRANSPORT_WEBSOCKET = 2 };
 
+/* What to do with a packet for a client for which more than max_backlog bytes
+ * would wait: close the session, or refuse the packet, to that client alone. */
+typedef enum sio_backlog_policy {
+    SIO_BACKLOG_DISCONNECT,
+    SIO_BACKLOG_REFUSE
+} sio_backlog_policy;
+
 /*
  * Decides on a handshake.  Answer `verdict` once, now or later, by
  * sio_verdict_allow() or sio_verdict_refuse(); the client waits until then.
@@ -100,6 +107,9 @@ typedef struct sio_server_config {
 
     /* An event loop of the application to join, or NULL to own one. */
     struct ev_loop *loop;
+    unsigned threads; /* loops, each on a thread of its own, behind one port;
+                         0 takes one for each processor that is online, or 1
+                         with `loop`, which allows no more */
     bool stop_on_signals; /* SIGINT and SIGTERM end sio_server_run() */
 
     /* What is spoken. */
@@ -136,8 +146,8 @@ typedef struct sio_server_config {
     uint32_t max_packets;     /* packets in one polling body */
     uint32_t max_namespaces;  /* a client may be connected to */
     uint32_t max_rooms;       /* a socket may be in, besides its own */
-    uint32_t max_backlog;     /* bytes waiting for one slow client; over it
-                                 the session is closed */
+    uint32_t max_backlog;     /* bytes waiting for one slow client ... */
+    sio_backlog_policy backlog_policy; /* ... and what happens over it */
 
     /* Callbacks, each NULL or called with `arg`. */
     sio_log_fn *on_log;
@@ -159,6 +169,7 @@ static inline sio_server_config sio_server_config_default(void)
     c.size = sizeof(c);
     c.port = 3000;
     c.backlog = 1024;
+    c.threads = 0;
     c.path = "/socket.io";
     c.transports = SIO_TRANSPORT_POLLING | SIO_TRANSPORT_WEBSOCKET;
     c.allow_upgrades = true;
@@ -209,6 +220,9 @@ SIO_API sio_server *sio_server_new(const sio_server_config *config);
  */
 SIO_API SIO_CHECK sio_error sio_server_listen(sio_server *server);
 
+/* How many loops, each on its own thread, the server has.  From any thread. */
+SIO_API unsigned sio_server_threads(const sio_server *server);
+
 /* The port that is listened on, or 0 before that. */
 SIO_API uint16_t sio_server_port(const sio_server *server);
 
@@ -249,15 +263,35 @@ typedef void sio_post_fn(sio_server *server, void *arg);
 SIO_API SIO_CHECK sio_error sio_server_post(sio_server *server, sio_post_fn *fn,
                                             void *arg);
 
-/* What is counted since the server was made; the first three go up and down. */
+/*
+ * What is counted since the server was made.  CONNECTIONS to BACKLOG_BYTES go
+ * up and down; LOOP_LAG_US is the longest turn of a loop, that is the time for
+ * which others on it had to wait, within the last ten to twenty seconds.  The
+ * six that begin with REFUSED_ are the codes of refused requests, the nine with
+ * DISCONNECTED_ the reasons for which sockets ended, both in their order.
+ */
 #define SIO_COUNTER_MAP(X)                                                     \
     X(CONNECTIONS, "connections")                                              \
     X(SESSIONS, "sessions")                                                    \
+    X(SESSIONS_POLLING, "sessions_polling")                                    \
+    X(SESSIONS_WEBSOCKET, "sessions_websocket")                                \
     X(SOCKETS, "sockets")                                                      \
+    X(BACKLOG_BYTES, "backlog_bytes")                                          \
+    X(LOOP_LAG_US, "loop_lag_us")                                              \
+    X(LOOP_TURNS, "loop_turns")                                                \
+    X(LOOP_BUSY_US, "loop_busy_us")                                            \
+    X(LOOP_MESSAGES, "loop_messages")                                          \
     X(ACCEPTED, "accepted")                                                    \
+    X(HANDED_OVER, "handed_over")                                              \
     X(HANDSHAKES, "handshakes")                                                \
     X(UPGRADES, "upgrades")                                                    \
     X(REFUSED, "refused")                                                      \
+    X(REFUSED_TRANSPORT, "refused_transport")                                  \
+    X(REFUSED_SESSION, "refused_session")                                      \
+    X(REFUSED_METHOD, "refused_method")                                        \
+    X(REFUSED_REQUEST, "refused_request")                                      \
+    X(REFUSED_FORBIDDEN, "refused_forbidden")                                  \
+    X(REFUSED_PROTOCOL, "refused_protocol")                                    \
     X(HTTP_REQUESTS, "http_requests")                                          \
     X(HTTP_ERRORS, "http_errors")                                              \
     X(PACKETS_IN, "packets_in")                                                \
@@ -268,7 +302,17 @@ SIO_API SIO_CHECK sio_error sio_server_post(sio_server *server, sio_post_fn *fn,
     X(PING_TIMEOUTS, "ping_timeouts")                                          \
     X(CONNECT_TIMEOUTS, "connect_timeouts")                                    \
     X(BACKLOG_CLOSED, "backlog_closed")                                        \
-    X(VOLATILE_DROPPED, "volatile_dropped")
+    X(BACKLOG_REFUSED, "backlog_refused")                                      \
+    X(VOLATILE_DROPPED, "volatile_dropped")                                    \
+    X(DISCONNECTED_CLIENT_NAMESPACE, "disconnected_client_namespace")          \
+    X(DISCONNECTED_SERVER_NAMESPACE, "disconnected_server_namespace")          \
+    X(DISCONNECTED_SHUTTING_DOWN, "disconnected_shutting_down")                \
+    X(DISCONNECTED_FORCED_CLOSE, "disconnected_forced_close")                  \
+    X(DISCONNECTED_FORCED_SERVER_CLOSE, "disconnected_forced_server_close")    \
+    X(DISCONNECTED_PING_TIMEOUT, "disconnected_ping_timeout")                  \
+    X(DISCONNECTED_TRANSPORT_CLOSE, "disconnected_transport_close")            \
+    X(DISCONNECTED_TRANSPORT_ERROR, "disconnected_transport_error")            \
+    X(DISCONNECTED_PARSE_ERROR, "disconnected_parse_error")
 
 typedef enum sio_counter {
 #define SIO_COUNTER_NAME(name, text) SIO_COUNTER_##name,
@@ -277,14 +321,20 @@ typedef enum sio_counter {
         SIO_COUNTER_COUNT
 } sio_counter;
 
+/* A counter over all loops: their sum, for LOOP_LAG_US their maximum; 0 for
+ * what is no counter.  From any thread. */
 SIO_API uint64_t sio_server_counter(const sio_server *server,
                                     sio_counter counter);
+
+/* The same for the loop with this index, less than sio_server_threads(). */
+SIO_API uint64_t sio_server_loop_counter(const sio_server *server,
+                                         unsigned loop, sio_counter counter);
 
 /* The counter's name as above, static; NULL for what is no counter. */
 SIO_API const char *sio_counter_name(sio_counter counter);
 
 /* How many peers' errors of the kind `err` (-2xx, and SIO_ERR_TIMEOUT,
- * SIO_ERR_BACKLOG) have ended a request or a session. */
+ * SIO_ERR_BACKLOG) have ended a request or a session.  From any thread. */
 SIO_API uint64_t sio_server_error_count(const sio_server *server,
                                         sio_error err);
 
@@ -544,6 +594,18 @@ SIO_API size_t sio_socket_backlog(const sio_socket *socket);
 SIO_API sio_socket *sio_socket_ref(sio_socket *socket);
 SIO_API void sio_socket_unref(sio_socket *socket);
 
+/*
+ * Runs `fn` with the socket and `arg` on the socket's loop, in a later turn, in
+ * the order of posting; it may be over for the socket by then.  `arg` stays the
+ * caller's.  From any thread.  `fn` is not called when the server is freed
+ * before its turn comes.
+ *
+ * Returns SIO_OK, SIO_ERR_CLOSED when the socket or the server has ended, or
+ * SIO_ERR_NO_MEMORY.
+ */
+SIO_API SIO_CHECK sio_error sio_socket_post(sio_socket *socket,
+                                            sio_socket_fn *fn, void *arg);
+
 /* Attaches a pointer of the application.  `destroy`, unless NULL, is called
  * with it when it is replaced or the socket's memory goes. */
 SIO_API void sio_socket_set_data(sio_socket *socket, void *data,
@@ -561,7 +623,8 @@ SIO_API void *sio_socket_data(const sio_socket *socket);
  *   SIO_ERR_ARGUMENT   the format is bad, or a string is not UTF-8
  *   SIO_ERR_RESERVED   `event` is a reserved name
  *   SIO_ERR_CLOSED     the socket has been disconnected
- *   SIO_ERR_BACKLOG    more than max_backlog waits; the session is closed
+ *   SIO_ERR_BACKLOG    more than max_backlog would wait; backlog_policy says
+ *                      whether that closes the session
  *   SIO_ERR_NO_MEMORY
  */
 SIO_API sio_error sio_socket_emit(sio_socket *socket, const char *event,
@@ -767,10 +830,49 @@ SIO_API sio_error sio_broadcast_emit_ack(sio_broadcast b, const char *event,
                                          sio_answers_fn *on_answers, void *arg,
                                          const char *format, ...);
 
-/* Make every matching socket join, leave or disconnect. */
+/*
+ * Make every matching socket join, leave or disconnect; `close` ends the whole
+ * connection.  From any thread; on other loops it is done when their turn
+ * comes.
+ *
+ * Return SIO_OK, SIO_ERR_ARGUMENT for too many rooms, SIO_ERR_NO_MEMORY, and
+ * joining SIO_ERR_LIMIT where a socket of the calling thread's loop has reached
+ * max_rooms; those that could have joined.
+ */
 SIO_API sio_error sio_broadcast_join(sio_broadcast b, const char *room);
-SIO_API void sio_broadcast_leave(sio_broadcast b, const char *room);
-SIO_API void sio_broadcast_disconnect(sio_broadcast b, bool close);
+SIO_API sio_error sio_broadcast_leave(sio_broadcast b, const char *room);
+SIO_API sio_error sio_broadcast_disconnect(sio_broadcast b, bool close);
+
+/*
+ * Calls `fn` with `arg` for every matching socket, on the socket's own loop:
+ * for those of the calling thread's before this returns, for others when their
+ * turn comes.  From any thread.  Returns as sio_broadcast_leave().
+ */
+SIO_API sio_error sio_broadcast_each(sio_broadcast b, sio_socket_fn *fn,
+                                     void *arg);
+
+/*
+ * Receives the sockets that a broadcast would reach, on the loop of the thread
+ * that asked, or, where that is none of the server's, on its first one.
+ * `sockets` are valid until the call returns; keep one with sio_socket_ref().
+ * Those of other loops may have left by now, and bear only what may be done
+ * from any thread.  `err` is SIO_OK, or SIO_ERR_NO_MEMORY when some are missing.
+ */
+typedef void sio_sockets_fn(sio_error err, sio_socket *const *sockets,
+                            size_t count, void *arg);
+typedef void sio_count_fn(sio_error err, size_t count, void *arg);
+
+/*
+ * Ask all loops which sockets a broadcast would reach, or how many.  The answer
+ * comes once, in a later turn, unless the server is freed before.  From any
+ * thread.
+ *
+ * Return SIO_OK, SIO_ERR_ARGUMENT for too many rooms, or SIO_ERR_NO_MEMORY.
+ */
+SIO_API SIO_CHECK sio_error sio_broadcast_fetch(sio_broadcast b,
+                                                sio_sockets_fn *fn, void *arg);
+SIO_API SIO_CHECK sio_error sio_broadcast_count(sio_broadcast b,
+                                                sio_count_fn *fn, void *arg);
 
 /* ----------------------------------------------------------------- HTTP -- */
 

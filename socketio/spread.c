@@ -1,0 +1,263 @@
+#include "socketio/spread.h"
+
+#include <stdlib.h>
+
+/* ------------------------------------------------- work for all the loops -- */
+
+typedef struct spread spread;
+
+/* A task's way to one loop. */
+typedef struct leg {
+    sio_message message;
+    spread *whole;
+    sio_local *local;
+} leg;
+
+/* A task under way: one block of memory with the task, the legs, and the names
+ * of `b` behind it, which the last leg frees. */
+struct spread {
+    atomic_uint left; /* legs, and the one who sends them off */
+    sio_broadcast b;  /* its rooms are all in the lists */
+    sio_task *task;
+    leg *legs;
+};
+
+static void end_leg(spread *s)
+{
+    if (atomic_fetch_sub_explicit(&s->left, 1, memory_order_acq_rel) == 1) {
+        s->task->end(s->task);
+        sio_socket_unref(s->b.except_socket);
+        free(s);
+    }
+}
+
+static void run_leg(sio_message *message)
+{
+    leg *l = SIO_OWNER(message, leg, message);
+    spread *s = l->whole;
+    s->task->run(s->task, l->local, &s->b);
+    end_leg(s);
+}
+
+static void drop_leg(sio_message *message)
+{
+    end_leg(SIO_OWNER(message, leg, message)->whole);
+}
+
+/* Copies names to `*text` and their places to `*list`, moving both on. */
+static void copy_names(const char *const *names, size_t count,
+                       const char ***list, char **text)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen(names[i]) + 1;
+        memcpy(*text, names[i], size);
+        *(*list)++ = *text;
+        *text += size;
+    }
+}
+
+static size_t names_size(const char *const *names, size_t count)
+{
+    size_t size = count * sizeof(char *);
+    for (size_t i = 0; i < count; i++) {
+        size += strlen(names[i]) + 1;
+    }
+    return size;
+}
+
+size_t sio_broadcast_names_size(const sio_broadcast *b)
+{
+    return names_size(b->to, b->to_count) +
+           names_size(b->to_list, b->to_list_count) +
+           names_size(b->except, b->except_count) +
+           names_size(b->except_list, b->except_list_count);
+}
+
+sio_broadcast sio_broadcast_copy(const sio_broadcast *b, void *memory)
+{
+    sio_broadcast copy = *b;
+    const char **list = memory;
+    copy.to_list_count = b->to_count + b->to_list_count;
+    copy.except_list_count = b->except_count + b->except_list_count;
+    copy.to_count = copy.except_count = 0;
+    char *text = (char *)(list + copy.to_list_count + copy.except_list_count);
+    copy.to_list = list;
+    copy_names(b->to, b->to_count, &list, &text);
+    copy_names(b->to_list, b->to_list_count, &list, &text);
+    copy.except_list = list;
+    copy_names(b->except, b->except_count, &list, &text);
+    copy_names(b->except_list, b->except_list_count, &list, &text);
+    if (b->except_socket != NULL) {
+        (void)sio_socket_ref(b->except_socket);
+    }
+    return copy;
+}
+
+static size_t rounded(size_t size)
+{
+    return (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+}
+
+static spread *new_spread(const sio_broadcast *b, const sio_task *task,
+                          size_t size, unsigned count)
+{
+    size_t task_at = rounded(sizeof(spread));
+    size_t legs_at = rounded(task_at + size);
+    size_t names_at = legs_at + count * sizeof(leg);
+    uint8_t *memory = malloc(names_at + sio_broadcast_names_size(b));
+    spread *s = (spread *)(void *)memory;
+    if (s == NULL) {
+        return NULL;
+    }
+    atomic_init(&s->left, count + 1);
+    s->task = (sio_task *)(void *)(memory + task_at);
+    memcpy(s->task, task, size);
+    s->legs = (leg *)(void *)(memory + legs_at);
+    s->b = sio_broadcast_copy(b, memory + names_at);
+    return s;
+}
+
+static void post_leg(spread *s, leg *l, sio_local *local)
+{
+    *l = (leg){{.run = run_leg, .drop = drop_leg}, s, local};
+    if (sio_inbox_post(local->loop->engine->inbox, &l->message) != SIO_OK) {
+        end_leg(s); /* that loop has ended, and its sockets with it */
+    }
+}
+
+sio_error sio_spread(const sio_broadcast *b, sio_task *task, size_t size)
+{
+    const sio_core *core = b->nsp->core;
+    sio_local *here = sio_namespace_here(b->nsp);
+    unsigned others = core->loop_count - (here == NULL ? 0 : 1);
+    if ((b->flags & SIO_BROADCAST_OVERFLOW) != 0) {
+        task->end(task);
+        return SIO_ERR_ARGUMENT;
+    }
+    if (others == 0) {
+        task->run(task, here, b);
+        task->end(task);
+        return SIO_OK;
+    }
+    spread *s = new_spread(b, task, size, others);
+    if (s == NULL) {
+        task->end(task);
+        return SIO_ERR_NO_MEMORY;
+    }
+    leg *next = s->legs;
+    for (unsigned i = 0; i < core->loop_count; i++) {
+        sio_local *local = &b->nsp->locals[i];
+        if (local != here) {
+            post_leg(s, next++, local);
+        }
+    }
+    if (here != NULL) {
+        s->task->run(s->task, here, &s->b);
+    }
+    end_leg(s);
+    return SIO_OK;
+}
+
+/* --------------------------------------------------- work for one socket -- */
+
+void sio_errand_drop(sio_errand *errand)
+{
+    if (errand->end != NULL) {
+        errand->end(errand);
+    }
+    sio_socket_unref(errand->socket);
+    free(errand);
+}
+
+static void run_errand(sio_message *message)
+{
+    sio_errand *errand = SIO_OWNER(message, sio_errand, message);
+    errand->run(errand);
+    sio_errand_drop(errand);
+}
+
+static void drop_errand(sio_message *message)
+{
+    sio_errand_drop(SIO_OWNER(message, sio_errand, message));
+}
+
+void *sio_errand_new(size_t size, sio_socket *socket,
+                     void (*run)(sio_errand *self),
+                     void (*end)(sio_errand *self))
+{
+    sio_errand *errand = calloc(1, size);
+    if (errand != NULL) {
+        errand->message = (sio_message){.run = run_errand, .drop = drop_errand};
+        errand->socket = sio_socket_ref(socket);
+        errand->run = run;
+        errand->end = end;
+    }
+    return errand;
+}
+
+sio_error sio_errand_send(sio_errand *errand)
+{
+    sio_inbox *inbox = sio_socket_engine(errand->socket)->inbox;
+    sio_error err = sio_inbox_post(inbox, &errand->message);
+    if (err != SIO_OK) {
+        sio_errand_drop(errand);
+    }
+    return err;
+}
+
+/* ---------------------------------------------------- what travels with it -- */
+
+typedef struct parcel {
+    sio_errand errand;
+    sio_outgoing out;
+    unsigned flags; /* of SIO_EMIT_* */
+} parcel;
+
+static void run_parcel(sio_errand *errand)
+{
+    const parcel *p = SIO_OWNER(errand, parcel, errand);
+    sio_socket *socket = errand->socket;
+    if (sio_socket_is_alive(socket) && !sio_socket_drops(socket, p->flags)) {
+        (void)sio_outgoing_send(&p->out, socket); /* costs that socket */
+    }
+}
+
+static void end_parcel(sio_errand *errand)
+{
+    sio_outgoing_deinit(&SIO_OWNER(errand, parcel, errand)->out);
+}
+
+sio_error sio_outgoing_send_far(sio_outgoing *out, sio_socket *socket,
+                                unsigned flags)
+{
+    parcel *p = sio_errand_new(sizeof(*p), socket, run_parcel, end_parcel);
+    if (p == NULL) {
+        sio_outgoing_deinit(out);
+        return SIO_ERR_NO_MEMORY;
+    }
+    p->out = *out;
+    p->flags = flags;
+    return sio_errand_send(&p->errand);
+}
+
+sio_error sio_args_copy(sio_arena *arena, const sio_args *args, sio_args *out)
+{
+    sio_binary *binaries =
+        sio_arena_alloc(arena, args->binary_count * sizeof(*binaries));
+    const char *json = sio_arena_copy(
+        arena, (sio_bytes){(const uint8_t *)args->json, args->json_len});
+    if (binaries == NULL || json == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < args->binary_count; i++) {
+        const sio_binary *from = &args->binaries[i];
+        const char *data =
+            sio_arena_copy(arena, (sio_bytes){from->data, from->len});
+        if (data == NULL) {
+            return SIO_ERR_NO_MEMORY;
+        }
+        binaries[i] = (sio_binary){data, from->len};
+    }
+    *out = (sio_args){json, args->json_len, binaries, args->binary_count};
+    return SIO_OK;
+}
