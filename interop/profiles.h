@@ -8,6 +8,8 @@
  */
 
 #include <ev.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -28,15 +30,21 @@ typedef void later_fn(void *arg);
 
 typedef struct testserver {
     const options *options;
-    struct ev_loop *loop;
+    struct ev_loop *loop; /* the server's too, if it has one thread */
     sio_server *server;
-    LIST_HEAD(later_list, later) laters;
-    bool stopping; /* what is put off from now on happens at once */
-    void *state;   /* of the profile */
+    LIST_HEAD(later_list, later) laters; /* on this loop's thread, `home` */
+    struct later_list incoming;          /* of other threads; under `lock` */
+    pthread_t home;
+    pthread_mutex_t lock;
+    ev_async wake;
+    atomic_bool stopping; /* what is put off from now on happens at once */
+    atomic_bool closed;
+    void *state; /* of the profile */
 } testserver;
 
 typedef struct profile {
     const char *name;
+    bool one_thread; /* it does without locks of its own */
     void (*defaults)(options *opts);
     bool (*setup)(testserver *ts);    /* false: cannot go on */
     void (*stopped)(testserver *ts);  /* the server is closing; or NULL */
@@ -50,9 +58,16 @@ const profile *profile_find(const char *name);
  * when it cannot be understood, which stderr has then been told. */
 bool options_parse(int argc, char **argv, options *opts);
 
+void later_init(testserver *ts);
+void later_deinit(testserver *ts);
+
 /* Calls `fn` with `arg` after `ms`, or at the server's stop if that comes
- * first; false when memory is short. */
+ * first, on the test server's own thread; false when memory is short.  From any
+ * thread. */
 bool later_start(testserver *ts, uint32_t ms, later_fn *fn, void *arg);
+
+/* Takes in what other threads have asked for. */
+void later_take(testserver *ts);
 
 /* Calls all that was put off. */
 void later_flush(testserver *ts);
@@ -81,6 +96,9 @@ void profile_rows_defaults(options *opts);
 bool profile_rows_setup(testserver *ts);
 void profile_rows_stopped(testserver *ts);
 void profile_rows_teardown(testserver *ts);
+
+void profile_threads_defaults(options *opts);
+bool profile_threads_setup(testserver *ts);
 
 void profile_eio4_defaults(options *opts);
 bool profile_eio4_setup(testserver *ts);

@@ -9,6 +9,7 @@
  * the profiles in profile_*.c.
  */
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,64 +18,6 @@
 
 #include "profiles.h"
 #include "socketio/jansson.h"
-
-struct later {
-    ev_timer timer;
-    LIST_ENTRY(later) link;
-    testserver *ts;
-    later_fn *fn;
-    void *arg;
-};
-
-/* Calls and frees `one`, which is in no list any more. */
-static void later_fire(later *one)
-{
-    later_fn *fn = one->fn;
-    void *arg = one->arg;
-    ev_timer_stop(one->ts->loop, &one->timer);
-    free(one);
-    fn(arg);
-}
-
-static void later_due(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    (void)loop;
-    (void)events;
-    later *one = timer->data;
-    LIST_REMOVE(one, link);
-    later_fire(one);
-}
-
-bool later_start(testserver *ts, uint32_t ms, later_fn *fn, void *arg)
-{
-    if (ts->stopping) {
-        fn(arg);
-        return true;
-    }
-    later *one = malloc(sizeof(*one));
-    if (one == NULL) {
-        return false;
-    }
-    one->ts = ts;
-    one->fn = fn;
-    one->arg = arg;
-    ev_timer_init(&one->timer, later_due, (double)ms / 1000.0, 0.0);
-    one->timer.data = one;
-    LIST_INSERT_HEAD(&ts->laters, one, link);
-    ev_timer_start(ts->loop, &one->timer);
-    return true;
-}
-
-void later_flush(testserver *ts)
-{
-    later *one = LIST_FIRST(&ts->laters);
-    LIST_INIT(&ts->laters);
-    while (one != NULL) {
-        later *next = LIST_NEXT(one, link);
-        later_fire(one);
-        one = next;
-    }
-}
 
 void iso_now(char out[32])
 {
@@ -198,14 +141,19 @@ static const profile profiles[] = {
      .defaults = profile_bench_defaults,
      .setup = profile_bench_setup},
     {.name = "rows",
+     .one_thread = true,
      .defaults = profile_rows_defaults,
      .setup = profile_rows_setup,
      .stopped = profile_rows_stopped,
      .teardown = profile_rows_teardown},
+    {.name = "threads",
+     .defaults = profile_threads_defaults,
+     .setup = profile_threads_setup},
     {.name = "eio4",
      .defaults = profile_eio4_defaults,
      .setup = profile_eio4_setup},
     {.name = "eio-client",
+     .one_thread = true,
      .defaults = profile_eio_client_defaults,
      .setup = profile_eio_client_setup,
      .teardown = profile_eio_client_teardown},
@@ -221,11 +169,23 @@ const profile *profile_find(const char *name)
     return NULL;
 }
 
+/* With several threads, it comes from another one. */
 static void on_closed(sio_server *server, void *arg)
 {
     (void)server;
     testserver *ts = arg;
-    ev_break(ts->loop, EVBREAK_ALL);
+    ts->closed = true;
+    ev_async_send(ts->loop, &ts->wake);
+}
+
+static void on_wake(struct ev_loop *loop, ev_async *wake, int events)
+{
+    (void)events;
+    testserver *ts = wake->data;
+    later_take(ts);
+    if (ts->closed) {
+        ev_break(loop, EVBREAK_ALL);
+    }
 }
 
 /* Ends the server in an orderly way; the loop ends when it has closed. */
@@ -261,9 +221,24 @@ static bool set_up(testserver *ts, const profile *own)
     return own->setup(ts) && sio_server_listen(ts->server) == SIO_OK;
 }
 
+static void *run_server(void *arg)
+{
+    testserver *ts = arg;
+    if (sio_server_run(ts->server) != SIO_OK) {
+        fprintf(stderr, "error the threads could not be started\n");
+        on_closed(ts->server, ts);
+    }
+    return NULL;
+}
+
 static void serve(testserver *ts)
 {
+    bool threaded = ts->options->config.threads > 1;
+    pthread_t thread;
     ev_signal term, interrupt;
+    if (threaded && pthread_create(&thread, NULL, run_server, ts) != 0) {
+        return;
+    }
     ev_signal_init(&term, on_signal, SIGTERM);
     ev_signal_init(&interrupt, on_signal, SIGINT);
     term.data = ts;
@@ -274,6 +249,9 @@ static void serve(testserver *ts)
     printf("listening on %u\n", (unsigned)sio_server_port(ts->server));
     fflush(stdout);
     ev_run(ts->loop, 0);
+    if (threaded) {
+        pthread_join(thread, NULL);
+    }
 
     ev_signal_stop(ts->loop, &term);
     ev_signal_stop(ts->loop, &interrupt);
@@ -284,9 +262,15 @@ static int run(const options *opts, const profile *own)
     testserver ts = {.options = opts, .loop = ev_loop_new(EVFLAG_AUTO)};
     sio_server_config config = opts->config;
     int status = 1;
+    if (ts.loop == NULL) {
+        return status;
+    }
 
-    LIST_INIT(&ts.laters);
-    config.loop = ts.loop;
+    later_init(&ts);
+    ev_async_init(&ts.wake, on_wake);
+    ts.wake.data = &ts;
+    ev_async_start(ts.loop, &ts.wake);
+    config.loop = config.threads > 1 ? NULL : ts.loop;
     config.on_log = on_log;
     config.on_connection_error = on_connection_error;
     config.on_closed = on_closed;
@@ -297,7 +281,7 @@ static int run(const options *opts, const profile *own)
     if (opts->hooks) {
         hooks_configure(&config);
     }
-    ts.server = ts.loop == NULL ? NULL : sio_server_new(&config);
+    ts.server = sio_server_new(&config);
     if (ts.server != NULL && set_up(&ts, own)) {
         serve(&ts);
         status = 0;
@@ -307,9 +291,9 @@ static int run(const options *opts, const profile *own)
     if (own->teardown != NULL) {
         own->teardown(&ts);
     }
-    if (ts.loop != NULL) {
-        ev_loop_destroy(ts.loop);
-    }
+    ev_async_stop(ts.loop, &ts.wake);
+    ev_loop_destroy(ts.loop);
+    later_deinit(&ts);
     return status;
 }
 
@@ -320,5 +304,10 @@ int main(int argc, char **argv)
         return 2;
     }
     const profile *own = profile_find(opts.profile);
+    if (own->one_thread && opts.config.threads != 1) {
+        fprintf(stderr, "profile %s keeps its books without locks: it takes "
+                        "one thread\n", own->name);
+        return 2;
+    }
     return run(&opts, own);
 }

@@ -346,7 +346,6 @@ sio_error sio_server_run(sio_server *server)
 /* No thread but this one is left. */
 static void close_worker(sio_worker *worker)
 {
-    tp_loop_adopt(&worker->loop);
     sio_worker_close(worker);
     tp_front_abort(&worker->front);
     eio_engine_close_all(&worker->engine, EIO_CLOSE_NOW);
@@ -365,13 +364,14 @@ void sio_server_free(sio_server *server)
     ev_signal_stop(server->workers[0].loop.ev, &server->interrupt);
     ev_signal_stop(server->workers[0].loop.ev, &server->terminate);
     for (unsigned i = 0; i < server->config.threads; i++) {
-        close_worker(&server->workers[i]);
+        /* First goes what never ran: it may be a part of what goes next. */
+        tp_loop *loop = &server->workers[i].loop;
+        tp_loop_adopt(loop);
+        tp_loop_stop(loop);
+        sio_inbox_deinit(&loop->inbox);
     }
     for (unsigned i = 0; i < server->config.threads; i++) {
-        /* What never ran may hold sockets, which end before their
-         * namespaces. */
-        tp_loop_stop(&server->workers[i].loop);
-        sio_inbox_deinit(&server->workers[i].loop.inbox);
+        close_worker(&server->workers[i]);
     }
     sio_core_deinit(&server->core);
     if (server->client_files != NULL) {

@@ -4,6 +4,14 @@
 
 #include "socketio/socketio.h"
 
+/* An answer, or a verdict, on its way from another thread. */
+typedef struct tp_far_answer {
+    int status;
+    char *text; /* content type, or why a handshake is refused; or NULL */
+    size_t len; /* of the body, which lies behind */
+    uint8_t body[];
+} tp_far_answer;
+
 static void on_lost(tp_http_waiter *waiter, sio_error why)
 {
     (void)why;
@@ -18,6 +26,7 @@ tp_exchange *tp_exchange_new(tp_http_conn *conn, eio_request *request)
         return NULL;
     }
     x->waiter.lost = on_lost;
+    x->inbox = &conn->loop->inbox;
     x->conn = conn;
     x->request = request;
     return x;
@@ -36,6 +45,10 @@ void tp_exchange_free(tp_exchange *x)
     }
     sio_link_drop(&x->link);
     free(x->arg);
+    if (x->answer != NULL) {
+        free(x->answer->text);
+        free(x->answer);
+    }
     sio_buf_deinit(&x->body);
     sio_buf_deinit(&x->headers);
     eio_request_unref(x->request);
@@ -128,12 +141,47 @@ sio_error sio_http_add_header(sio_http_request *request, const char *name,
     return SIO_OK;
 }
 
+static bool is_here(const tp_exchange *x)
+{
+    return sio_owner_is_me(&x->inbox->owner);
+}
+
+/* Sends what is to be done to the loop.  Where memory is short, or that has
+ * ended, the request is among those that are not answered. */
+static void send_far(tp_exchange *x, void (*run)(sio_message *self), int status,
+                     const char *text, sio_bytes body)
+{
+    tp_far_answer *answer = malloc(sizeof(*answer) + body.len);
+    if (answer == NULL) {
+        return;
+    }
+    *answer = (tp_far_answer){.status = status, .len = body.len};
+    answer->text = text == NULL ? NULL : strdup(text);
+    if (body.len != 0) {
+        memcpy(answer->body, body.base, body.len);
+    }
+    x->answer = answer;
+    x->message = (sio_message){.run = run};
+    (void)sio_inbox_post(x->inbox, &x->message);
+}
+
+static void run_respond(sio_message *message)
+{
+    tp_exchange *x = SIO_OWNER(message, tp_exchange, message);
+    tp_far_answer *a = x->answer;
+    sio_http_respond(x, a->status, a->text, a->body, a->len);
+}
+
 void sio_http_respond(sio_http_request *request, int status,
                       const char *content_type, const void *body, size_t len)
 {
     tp_exchange *x = request;
     if (!x->answers) {
         return; /* a hook may look and add headers, no more */
+    }
+    if (!is_here(x)) {
+        send_far(x, run_respond, status, content_type, (sio_bytes){body, len});
+        return;
     }
     bool bad = status < 200 || status > 599 ||
                (content_type != NULL && !is_value(content_type));
@@ -155,13 +203,39 @@ struct sio_verdict {
     tp_exchange exchange;
 };
 
+static void run_allow(sio_message *message)
+{
+    tp_exchange *x = SIO_OWNER(message, tp_exchange, message);
+    x->verdict(x, NULL);
+}
+
+static void run_refuse(sio_message *message)
+{
+    tp_exchange *x = SIO_OWNER(message, tp_exchange, message);
+    tp_far_answer *a = x->answer;
+    x->answer = NULL; /* it outlives the exchange */
+    x->verdict(x, a->text == NULL ? "Forbidden" : a->text);
+    free(a->text);
+    free(a);
+}
+
 void sio_verdict_allow(sio_verdict *verdict)
 {
-    verdict->exchange.verdict(&verdict->exchange, NULL);
+    tp_exchange *x = &verdict->exchange;
+    if (is_here(x)) {
+        x->verdict(x, NULL);
+    } else {
+        send_far(x, run_allow, 0, NULL, (sio_bytes){0});
+    }
 }
 
 void sio_verdict_refuse(sio_verdict *verdict, const char *message)
 {
-    verdict->exchange.verdict(&verdict->exchange,
-                              message == NULL ? "Forbidden" : message);
+    tp_exchange *x = &verdict->exchange;
+    message = message == NULL ? "Forbidden" : message;
+    if (is_here(x)) {
+        x->verdict(x, message);
+    } else {
+        send_far(x, run_refuse, 0, message, (sio_bytes){0});
+    }
 }
