@@ -30,8 +30,8 @@ static const size_t capacities[SIO_FRAME_CLASSES] = {112, 496, 2032, 8176};
  * makes it 0 from then on is the last.
  */
 typedef struct sio_frame_home {
-    sio_frame_pool *pool;   /* for the owner only */
-    sio_owner owner;        /* nobody once the pool has ended */
+    sio_frame_pool *pool; /* for the owner only */
+    sio_owner owner;      /* nobody once the pool has ended */
     _Atomic(sio_frame *) returned;
     atomic_size_t returned_bytes;
     atomic_long live;

@@ -51,9 +51,9 @@ static inline int sio_inbox_fd(const sio_inbox *box)
 sio_error sio_inbox_post(sio_inbox *box, sio_message *msg);
 
 /*
- * Runs all messages posted so far, oldest first, and returns how many.  What is posted meanwhile, by
- * anyone, waits for the next drain, and makes the descriptor readable.  Owner
- * only, and not from within a message.
+ * Runs all messages posted so far, oldest first, and returns how many.  What is
+ * posted meanwhile, by anyone, waits for the next drain, and makes the
+ * descriptor readable.  Owner only, and not from within a message.
  */
 size_t sio_inbox_drain(sio_inbox *box);
 

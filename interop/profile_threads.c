@@ -164,7 +164,8 @@ static void on_kick(sio_socket *socket, sio_event *event, void *arg)
     }
 }
 
-/* ---------------------------------------------------- from another thread -- */
+/* ---------------------------------------------------- from another thread --
+ */
 
 typedef struct far_call {
     sio_socket *socket; /* a reference */
@@ -212,7 +213,7 @@ static void call_far(const far_call *call)
         send_binaries(sio_socket_namespace(socket), "far-binary", call->number);
     } else if (strcmp(what, "ask") == 0) {
         sio_socket_emit_ack(socket, "question", (uint32_t)call->number,
-                                  on_answered, NULL, NULL);
+                            on_answered, NULL, NULL);
     }
 }
 
@@ -292,9 +293,10 @@ static void on_loops(sio_http_request *request, void *arg)
         json_t *one = json_object();
         for (int c = 0; c < SIO_COUNTER_COUNT; c++) {
             sio_counter counter = (sio_counter)c;
-            json_object_set_new(one, sio_counter_name(counter),
-                                json_integer((json_int_t)sio_server_loop_counter(
-                                    server, i, counter)));
+            json_object_set_new(
+                one, sio_counter_name(counter),
+                json_integer(
+                    (json_int_t)sio_server_loop_counter(server, i, counter)));
         }
         json_array_append_new(all, one);
     }

@@ -305,8 +305,10 @@ int main(int argc, char **argv)
     }
     const profile *own = profile_find(opts.profile);
     if (own->one_thread && opts.config.threads != 1) {
-        fprintf(stderr, "profile %s keeps its books without locks: it takes "
-                        "one thread\n", own->name);
+        fprintf(stderr,
+                "profile %s keeps its books without locks: it takes "
+                "one thread\n",
+                own->name);
         return 2;
     }
     return run(&opts, own);

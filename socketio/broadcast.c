@@ -62,7 +62,8 @@ sio_broadcast sio_broadcast_volatile(sio_broadcast b)
 
 sio_broadcast sio_broadcast_compress(sio_broadcast b, bool compress)
 {
-    b.flags = compress ? b.flags & ~(unsigned)SIO_BROADCAST_PLAIN : b.flags | SIO_BROADCAST_PLAIN;
+    b.flags = compress ? b.flags & ~(unsigned)SIO_BROADCAST_PLAIN
+                       : b.flags | SIO_BROADCAST_PLAIN;
     return b;
 }
 
@@ -113,9 +114,8 @@ sio_error sio_broadcast_emit_args(sio_broadcast b, const char *event,
                                   const sio_args *args)
 {
     emission e = {.task = {run_emission, end_emission}};
-    sio_error err =
-        sio_outgoing_event(&e.out, b.nsp, sio_core_frames(b.nsp->core), event,
-                           args, NULL);
+    sio_error err = sio_outgoing_event(
+        &e.out, b.nsp, sio_core_frames(b.nsp->core), event, args, NULL);
     if (err != SIO_OK) {
         return err;
     }
@@ -147,7 +147,8 @@ sio_error sio_broadcast_emit_json(sio_broadcast b, const char *event,
     return err == SIO_OK ? sio_broadcast_emit_args(b, event, &args) : err;
 }
 
-/* ---------------------------------------------------- the whole of a room -- */
+/* ---------------------------------------------------- the whole of a room --
+ */
 
 enum { JOIN, LEAVE, DISCONNECT, CLOSE };
 

@@ -163,8 +163,8 @@ sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
     if (here && sio_socket_drops(socket, flags)) {
         return sio_event_check(event);
     }
-    sio_error err = sio_outgoing_event(&out, socket->nsp, sio_socket_frames(socket),
-                                       event, args, NULL);
+    sio_error err = sio_outgoing_event(
+        &out, socket->nsp, sio_socket_frames(socket), event, args, NULL);
     if (err != SIO_OK) {
         return err;
     }
@@ -241,9 +241,8 @@ typedef struct request {
 static void run_request(sio_errand *errand)
 {
     request *r = SIO_OWNER(errand, request, errand);
-    sio_error err =
-        sio_socket_emit_ack_args(errand->socket, r->event, r->timeout_ms,
-                                 r->on_ack, r->arg, &r->args);
+    sio_error err = sio_socket_emit_ack_args(
+        errand->socket, r->event, r->timeout_ms, r->on_ack, r->arg, &r->args);
     if (err != SIO_OK) {
         r->on_ack(errand->socket, err, NULL, r->arg);
     }
@@ -296,8 +295,8 @@ sio_error sio_socket_emit_ack_args(sio_socket *socket, const char *event,
         return request_far(socket, event, timeout_ms, on_ack, arg, args);
     }
     uint64_t id = sio_local_next_ack(socket->local);
-    sio_error err = sio_outgoing_event(&out, socket->nsp, sio_socket_frames(socket),
-                                       event, args, &id);
+    sio_error err = sio_outgoing_event(
+        &out, socket->nsp, sio_socket_frames(socket), event, args, &id);
     if (err != SIO_OK) {
         return err;
     }

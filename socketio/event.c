@@ -211,8 +211,8 @@ static sio_error send_ack(sio_socket *socket, uint64_t id, const sio_args *args)
     if (socket->state != SIO_SOCKET_CONNECTED) {
         return SIO_ERR_CLOSED;
     }
-    sio_error err = sio_outgoing_ack(&out, socket->nsp, sio_socket_frames(socket),
-                                     args, id);
+    sio_error err = sio_outgoing_ack(&out, socket->nsp,
+                                     sio_socket_frames(socket), args, id);
     if (err != SIO_OK) {
         return err;
     }

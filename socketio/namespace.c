@@ -28,7 +28,8 @@ static sio_bytes handlers_key(const sio_map_node *node)
 
 sio_error sio_core_init(sio_core *core, sio_random *random)
 {
-    sio_error err = sio_random_fill(random, &core->secret, sizeof(core->secret));
+    sio_error err =
+        sio_random_fill(random, &core->secret, sizeof(core->secret));
     if (err == SIO_OK) {
         sio_lock_init(&core->lock);
         atomic_init(&core->newest, NULL);
@@ -350,8 +351,7 @@ sio_error sio_namespace_on_any(sio_namespace *nsp, sio_event_fn *fn, void *arg)
 void sio_namespace_off(sio_namespace *nsp, const char *event, sio_event_fn *fn,
                        void *arg)
 {
-    sio_handlers *handlers =
-        nsp->core->fixed ? NULL : handlers_of(nsp, event);
+    sio_handlers *handlers = nsp->core->fixed ? NULL : handlers_of(nsp, event);
     for (size_t i = 0; handlers != NULL && i < handlers->count; i++) {
         sio_handler *item = &handlers->items[i];
         if (item->fn != fn || item->arg != arg) {

@@ -64,7 +64,8 @@ static void set_hooks(sio_server *server)
     };
 }
 
-/* ------------------------------------------------------------ life, death -- */
+/* ------------------------------------------------------------ life, death --
+ */
 
 static void on_signal(struct ev_loop *ev, ev_signal *w, int revents)
 {
@@ -416,8 +417,7 @@ sio_error sio_server_post(sio_server *server, sio_post_fn *fn, void *arg)
         return SIO_ERR_NO_MEMORY;
     }
     *p = (post){{.run = run_post, .drop = drop_post}, server, fn, arg};
-    sio_error err =
-        sio_inbox_post(&server->workers[0].loop.inbox, &p->message);
+    sio_error err = sio_inbox_post(&server->workers[0].loop.inbox, &p->message);
     if (err != SIO_OK) {
         free(p);
     }

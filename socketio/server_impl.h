@@ -74,7 +74,8 @@ struct sio_server {
 sio_error sio_server_configure(sio_server *server,
                                const sio_server_config *config);
 
-/* ---------------------------------------------------------------- the end -- */
+/* ---------------------------------------------------------------- the end --
+ */
 
 /* Prepares what sio_server_stop() needs. */
 void sio_server_init_closing(sio_server *server);
@@ -92,7 +93,8 @@ void sio_worker_end(sio_worker *worker);
 /* Says that nothing is left on any loop, on the thread of the first. */
 void sio_server_tell_closed(sio_server *server);
 
-/* ------------------------------------------------------------------- HTTP -- */
+/* ------------------------------------------------------------------- HTTP --
+ */
 
 /* tp_front_hooks.other; the hooks get the worker. */
 bool sio_server_lead(void *worker, tp_http_conn *conn,

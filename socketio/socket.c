@@ -4,11 +4,11 @@
 
 /* A namespace's middlewares at work on one socket. */
 struct sio_next {
-    sio_link link;       /* in loop->nexts */
-    sio_message message; /* for an answer from another thread ... */
+    sio_link link;        /* in loop->nexts */
+    sio_message message;  /* for an answer from another thread ... */
     char *refusal, *data; /* ... and what it says; owned */
-    sio_socket *socket;  /* a reference */
-    size_t index;        /* of the middleware that decides */
+    sio_socket *socket;   /* a reference */
+    size_t index;         /* of the middleware that decides */
 };
 
 /* ------------------------------------------------------- life and death -- */
@@ -116,8 +116,8 @@ void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
     sio_metric_sub(&socket->local->connected, 1);
     socket->state = SIO_SOCKET_LEFT;
     eio_uncount(engine, SIO_COUNTER_SOCKETS);
-    eio_count(engine,
-              (sio_counter)(SIO_COUNTER_DISCONNECTED_CLIENT_NAMESPACE + reason));
+    eio_count(engine, (sio_counter)(SIO_COUNTER_DISCONNECTED_CLIENT_NAMESPACE +
+                                    reason));
     /* `disconnect` is the last that is heard of a socket. */
     sio_ack_fail_all(socket);
     tell_disconnect(&nsp->disconnect, socket, reason, why);
@@ -308,7 +308,8 @@ void sio_next_refuse(sio_next *next, const char *message, const char *data)
                  sio_text(data == NULL ? "" : data)};
     if (socket->state == SIO_SOCKET_CONNECTING) {
         if (r.data.len != 0 &&
-            sio_json_check(r.data, client->loop->core->limits.max_depth) != SIO_OK) {
+            sio_json_check(r.data, client->loop->core->limits.max_depth) !=
+                SIO_OK) {
             sio_log_write(client->loop->engine->log, SIO_LOG_ERROR,
                           "bad_error_data", "namespace %s: %s",
                           socket->nsp->name, data);

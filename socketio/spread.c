@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-/* ------------------------------------------------- work for all the loops -- */
+/* ------------------------------------------------- work for all the loops --
+ */
 
 typedef struct spread spread;
 
@@ -205,7 +206,8 @@ sio_error sio_errand_send(sio_errand *errand)
     return err;
 }
 
-/* ---------------------------------------------------- what travels with it -- */
+/* ---------------------------------------------------- what travels with it --
+ */
 
 typedef struct parcel {
     sio_errand errand;

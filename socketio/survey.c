@@ -101,10 +101,10 @@ static void add_answer(part *p, const sio_event *answer)
     sio_binary binary;
     size_t len = 0;
     const char *first = sio_event_arg(answer, 0, &len);
-    bool none = first == NULL ||
-                sio_event_arg_binary(answer, 0, &binary) == SIO_OK;
-    sio_bytes text = none ? SIO_LIT("null")
-                          : (sio_bytes){(const uint8_t *)first, len};
+    bool none =
+        first == NULL || sio_event_arg_binary(answer, 0, &binary) == SIO_OK;
+    sio_bytes text =
+        none ? SIO_LIT("null") : (sio_bytes){(const uint8_t *)first, len};
     if (append(&p->answers, text) == SIO_OK) {
         p->got++;
     }
@@ -181,10 +181,10 @@ static survey *new_survey(const sio_core *core, sio_loop *home,
 static uint64_t next_id(sio_core *core, const sio_broadcast *b,
                         const sio_loop *here)
 {
-    return here != NULL ? sio_local_next_ack(sio_local_of(b->nsp, here))
-                        : FOREIGN_IDS + atomic_fetch_add_explicit(
-                                            &core->foreign_acks, 1,
-                                            memory_order_relaxed);
+    return here != NULL
+               ? sio_local_next_ack(sio_local_of(b->nsp, here))
+               : FOREIGN_IDS + atomic_fetch_add_explicit(&core->foreign_acks, 1,
+                                                         memory_order_relaxed);
 }
 
 static sio_error emit_survey(const sio_broadcast *b, const char *event,
@@ -200,9 +200,8 @@ static sio_error emit_survey(const sio_broadcast *b, const char *event,
     if (r.survey == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
-    sio_error err =
-        sio_outgoing_event(&r.out, b->nsp, sio_core_frames(core), event, args,
-                           &r.id);
+    sio_error err = sio_outgoing_event(&r.out, b->nsp, sio_core_frames(core),
+                                       event, args, &r.id);
     if (err != SIO_OK) {
         unref(r.survey);
         return err;

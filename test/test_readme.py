@@ -111,6 +111,20 @@ def report_faults(root):
                 yield f"limits.md: the {what} {name} is missing"
 
 
+# What a docstring says about the threads that may call; see socketio.h.
+RULE = re.compile(r"[Aa]ny\s+(\*\s+)?thread|Loop|Setup|One thread")
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+
+
+def thread_faults(root):
+    for header in (root / "include/socketio").glob("*.h"):
+        for block in re.split(r"\n\s*\n", read(header)):
+            if "SIO_API" in block and "(" in block and not RULE.search(block):
+                names = re.findall(r"(sio_\w+)\(", COMMENT.sub("", block))
+                if names:
+                    yield f"{header.name}: which thread may call {names[0]}?"
+
+
 def main():
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     checks = [
@@ -118,6 +132,7 @@ def main():
         ("links lead somewhere", link_faults(root)),
         ("paths exist", path_faults(root)),
         ("functions and constants exist", name_faults(root)),
+        ("public functions say which threads may call", thread_faults(root)),
         ("docs/limits.md has the defaults", limit_faults(root)),
         ("docs/limits.md has the counters and log events", report_faults(root)),
     ]

@@ -13,12 +13,12 @@
  */
 typedef struct sio_http_request {
     tp_http_waiter waiter;
-    sio_link link;       /* in the owner's list, while not answered */
-    sio_inbox *inbox;    /* of the loop that all this belongs to */
-    sio_message message; /* for an answer from another thread ... */
+    sio_link link;                /* in the owner's list, while not answered */
+    sio_inbox *inbox;             /* of the loop that all this belongs to */
+    sio_message message;          /* for an answer from another thread ... */
     struct tp_far_answer *answer; /* ... and what that is; owned */
-    tp_http_conn *conn;   /* NULL once the connection is lost */
-    eio_request *request; /* owned, unless it has been taken over */
+    tp_http_conn *conn;           /* NULL once the connection is lost */
+    eio_request *request;         /* owned, unless it has been taken over */
     sio_buf body;
     sio_buf headers; /* lines for the answer */
     bool answers;    /* sio_http_respond() is allowed */

@@ -35,13 +35,14 @@ static eio_knock read_knock(const tp_http_head *head, knock_values *values)
 {
     uint8_t eio[TP_FRONT_VALUE_MAX];
     return (eio_knock){
-        .transport =
-            tp_front_value(head->query, SIO_LIT("transport"), values->transport),
+        .transport = tp_front_value(head->query, SIO_LIT("transport"),
+                                    values->transport),
         .sid = tp_front_value(head->query, SIO_LIT("sid"), values->sid),
-        .protocol = sio_bytes_eq(tp_front_value(head->query, SIO_LIT("EIO"), eio),
-                                 SIO_LIT("4"))
-                        ? 4
-                        : 0,
+        .protocol =
+            sio_bytes_eq(tp_front_value(head->query, SIO_LIT("EIO"), eio),
+                         SIO_LIT("4"))
+                ? 4
+                : 0,
         .is_get = head->method == TP_HTTP_METHOD_GET,
         .upgrade = head->upgrade,
         .origin_allowed = origin_allowed(head),
@@ -361,8 +362,8 @@ static void admit(const tp_entry *e, tp_http_conn *conn, eio_request *request)
         refuse_entry(e, conn, request, EIO_REFUSAL_REQUEST,
                      "ID_GENERATION_ERROR");
     } else if (sid[0] != '\0' &&
-               eio_engine_home(engine, (sio_bytes){(const uint8_t *)sid,
-                                                   strlen(sid)}) !=
+               eio_engine_home(
+                   engine, (sio_bytes){(const uint8_t *)sid, strlen(sid)}) !=
                    engine->index) {
         tp_front_hand_over_entry(e, conn, request, sid);
     } else {
@@ -484,8 +485,8 @@ bool tp_front_knock(tp_front *front, tp_http_conn *conn,
     const char *context;
     eio_refusal refusal =
         eio_knock_check(front->engine, &knock, &session, &context);
-    bool base64 =
-        knock.upgrade && tp_front_value(head->query, SIO_LIT("b64"), b64).len != 0;
+    bool base64 = knock.upgrade &&
+                  tp_front_value(head->query, SIO_LIT("b64"), b64).len != 0;
 
     if (refusal != EIO_REFUSAL_NONE) {
         eio_request *request = tp_request_new(conn, head);

@@ -1,8 +1,8 @@
 #ifndef TP_FRONT_IMPL_H
 #define TP_FRONT_IMPL_H
 
-/* What front.c (routing), front_engine.c (sessions) and handover.c (other loops)
- * need of each other. */
+/* What front.c (routing), front_engine.c (sessions) and handover.c (other
+ * loops) need of each other. */
 
 #include "transport/front.h"
 

@@ -206,14 +206,29 @@ static int bind_host(tp_listener *l, const char *host, uint16_t port,
     return error == 0 ? 0 : -1;
 }
 
+/* Where there is none at all, IPv4 alone is every address; where its port is
+ * taken, it would not be. */
+static bool has_ipv6(void)
+{
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool has = fd >= 0 &&
+               bind(fd, (const struct sockaddr *)&any, sizeof(any)) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return has;
+}
+
 sio_error tp_listener_open(tp_listener *l, const char *host, uint16_t port,
                            int backlog, tp_listener_share share)
 {
     const char *why = "";
     l->rest.fire = on_rested;
+    l->backlog = backlog;
     int rc = bind_host(l, host, port, backlog, share,
                        host == NULL ? AF_INET6 : AF_UNSPEC, &why);
-    if (rc != 0 && host == NULL) {
+    if (rc != 0 && host == NULL && !has_ipv6()) {
         rc = bind_host(l, host, port, backlog, share, AF_INET, &why);
     }
     if (rc != 0) {
@@ -234,7 +249,7 @@ void tp_listener_close(tp_listener *l)
     set_watching(l, false);
     for (int i = 0; i < l->count; i++) {
         /* Those in the queue believe to be connected: they get an answer. */
-        int left = ACCEPT_BATCH;
+        int left = l->backlog + 1; /* as many as it holds */
         while (left-- > 0 && accept_one(l, &l->sockets[i])) {
         }
         close(l->sockets[i].fd);

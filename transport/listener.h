@@ -15,6 +15,7 @@ typedef struct tp_listener {
     tp_loop *loop;
     ev_io sockets[TP_LISTENER_SOCKETS];
     int count;
+    int backlog;   /* connections that the kernel keeps for each */
     uint16_t port; /* the one that was bound */
     sio_timer rest;
 

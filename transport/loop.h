@@ -67,7 +67,8 @@ typedef struct tp_loop {
 } tp_loop;
 
 /* Makes a loop, or joins `ev` if it is not NULL.  It must not be moved, and
- * belongs to the calling thread until another one adopts it.  May fail with NO_MEMORY or IO, leaving nothing to undo. */
+ * belongs to the calling thread until another one adopts it.  May fail with
+ * NO_MEMORY or IO, leaving nothing to undo. */
 sio_error tp_loop_init(tp_loop *loop, struct ev_loop *ev, const sio_log *log);
 
 /* Makes the calling thread the one that the loop belongs to, which runs it. */

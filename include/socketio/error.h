@@ -70,7 +70,7 @@ typedef enum sio_error {
 #undef SIO_ERROR_NAME
 } sio_error;
 
-/* A lower-case phrase without a full stop, static, never NULL. */
+/* A lower-case phrase without a full stop, static, never NULL.  Any thread. */
 SIO_API const char *sio_error_text(sio_error err);
 
 /* Whether the peer is to blame, and its session therefore beyond repair. */

@@ -9,9 +9,24 @@
  * function that *gives* makes the caller the owner; what is *shared* is
  * counted, and each holder lets go of its own reference.
  *
- * Threads: unless a function says "from any thread", call it on the thread
- * that runs the server's loop, which is where all callbacks happen.  Before
- * the server runs, that is the thread which sets it up.
+ * Threads: a server runs one loop or several, each on a thread of its own, and
+ * a client stays on the loop where its session was opened.  Everything about it
+ * happens on that loop's thread, one thing after the other: the callbacks with
+ * its sockets, in order.  Callbacks of sockets on different loops run at the
+ * same time, with the same `arg`.  Each function has one of these rules:
+ *
+ *   Any thread    also one that is none of the server's.  What concerns another
+ *                 loop is sent there and done when its turn comes; calls of one
+ *                 thread about one socket are done in their order.  After the
+ *                 socket has gone they fail, or do nothing; that needs a
+ *                 reference, see sio_socket_ref().
+ *   Loop          on the thread of the loop that the object belongs to: in its
+ *                 callbacks, or by sio_socket_post() or sio_server_post().
+ *   Setup         before sio_server_listen() returns, on the thread that sets
+ *                 the server up; with one thread, on that thread at any time.
+ *
+ * docs/threads.md tells more.  No call is allowed once sio_server_free() has
+ * begun, but sio_socket_unref().
  *
  * Callbacks may call anything in this file, also on the very object they are
  * told about.  Memory goes at the end of the loop's turn, never under the
@@ -46,7 +61,7 @@ typedef struct sio_next sio_next;
 typedef struct sio_verdict sio_verdict;
 typedef struct sio_http_request sio_http_request;
 
-/* "major.minor.patch" of the library that is running, static. */
+/* "major.minor.patch" of the library that is running, static.  Any thread. */
 SIO_API const char *sio_version(void);
 
 /* ------------------------------------------------------------- server -- */
@@ -63,9 +78,9 @@ typedef enum sio_backlog_policy {
 
 /*
  * Decides on a handshake.  Answer `verdict` once, now or later, by
- * sio_verdict_allow() or sio_verdict_refuse(); the client waits until then.
- * `request` is valid until the verdict is given.  sio_server_free() ends those
- * that were not answered.
+ * sio_verdict_allow() or sio_verdict_refuse(), from any thread; the client
+ * waits until then.  `request` is valid until the verdict is given.
+ * sio_server_free() ends those that were not answered.
  */
 typedef void sio_allow_request_fn(sio_http_request *request,
                                   sio_verdict *verdict, void *arg);
@@ -92,8 +107,9 @@ typedef void sio_connection_error_fn(sio_http_request *request, int code,
                                      const char *message, const char *context,
                                      void *arg);
 
-/* Told that the server has closed: nothing of it is left on its loop.  It may
- * be freed once the callback has returned. */
+/* Told that the server has closed: nothing of it is left on its loops.  Called
+ * on the thread of sio_server_run(), or of the joined loop.  The server may be
+ * freed once the callback has returned. */
 typedef void sio_closed_fn(sio_server *server, void *arg);
 
 typedef struct sio_server_config {
@@ -207,31 +223,37 @@ static inline sio_server_config sio_server_config_default(void)
  * `arg` are borrowed until sio_server_free().  Nothing is bound yet.
  *
  * Gives the server, or NULL when a value in `config` is not allowed (the log
- * says which) or memory or randomness cannot be had.
+ * says which) or memory or randomness cannot be had.  Any thread: that one sets
+ * it up.
  */
 SIO_API sio_server *sio_server_new(const sio_server_config *config);
 
 /*
  * Binds and listens; from then on clients are accepted whenever the loop
- * runs.  sio_server_run() does this by itself where it has not been done.
+ * runs.  sio_server_run() does this by itself where it has not been done.  A
+ * joined loop has to be run by the thread that calls this.  Setup.
  *
  * Returns SIO_OK, SIO_ERR_ADDRESS (the log says why), SIO_ERR_STATE when the
  * server listens already or is closed, or SIO_ERR_NO_MEMORY.
  */
 SIO_API SIO_CHECK sio_error sio_server_listen(sio_server *server);
 
-/* How many loops, each on its own thread, the server has.  From any thread. */
+/* How many loops, each on its own thread, the server has.  Any thread. */
 SIO_API unsigned sio_server_threads(const sio_server *server);
 
-/* The port that is listened on, or 0 before that. */
+/* The port that is listened on, or 0 before that.  Any thread, once it
+ * listens. */
 SIO_API uint16_t sio_server_port(const sio_server *server);
 
 /*
- * Runs the server's own loop on the calling thread until sio_server_stop()
- * has closed it.  A server that joined a loop of the application has no use
- * for this.
+ * Runs the first of the server's own loops on the calling thread, and the
+ * others on threads that it starts, until sio_server_stop() has closed them.  A
+ * server that joined a loop of the application has no use for this.  Signals go
+ * to other threads than those it starts.
  *
- * Returns SIO_OK after an orderly end, or what sio_server_listen() says.
+ * Returns SIO_OK after an orderly end, what sio_server_listen() says, or
+ * SIO_ERR_NO_MEMORY when the threads cannot be had.  Any thread, but only one:
+ * the setup has to be over.
  */
 SIO_API SIO_CHECK sio_error sio_server_run(sio_server *server);
 
@@ -239,23 +261,24 @@ SIO_API SIO_CHECK sio_error sio_server_run(sio_server *server);
  * Closes the server: it stops accepting, every socket is disconnected with
  * SIO_DISCONNECT_SERVER_SHUTTING_DOWN, waiting polls are answered, and
  * sio_server_run() returns once that has left, or `close_timeout_ms` has
- * passed.  Doing so twice is the same as once.  From any thread, and from a
- * signal handler.
+ * passed.  Doing so twice is the same as once.  Any thread, and a signal
+ * handler.
  */
 SIO_API void sio_server_stop(sio_server *server);
 
-/* Whether the server has been stopped and nothing of it is left on its loop:
- * then a joined loop may end and the server be freed. */
+/* Whether the server has been stopped and nothing of it is left on its loops:
+ * then a joined loop may end and the server be freed.  Any thread. */
 SIO_API bool sio_server_closed(const sio_server *server);
 
-/* Frees a server whose loop does not run (any more), with everything that
- * belongs to it, namespaces included.  NULL is allowed. */
+/* Frees a server whose loops do not run (any more), with everything that
+ * belongs to it, namespaces included.  NULL is allowed.  One thread, while no
+ * other one uses the server. */
 SIO_API void sio_server_free(sio_server *server);
 
 /*
- * Runs `fn` with `arg` on the server's loop, in the order of posting.  `arg`
- * stays the caller's.  From any thread.  `fn` is not called when the server
- * is freed before its turn comes.
+ * Runs `fn` with `arg` on the server's first loop, in the order of posting; see
+ * sio_socket_post() for the others.  `arg` stays the caller's.  Any thread.
+ * `fn` is not called when the server is freed before its turn comes.
  *
  * Returns SIO_OK, SIO_ERR_CLOSED or SIO_ERR_NO_MEMORY.
  */
@@ -322,19 +345,21 @@ typedef enum sio_counter {
 } sio_counter;
 
 /* A counter over all loops: their sum, for LOOP_LAG_US their maximum; 0 for
- * what is no counter.  From any thread. */
+ * what is no counter.  Any thread. */
 SIO_API uint64_t sio_server_counter(const sio_server *server,
                                     sio_counter counter);
 
-/* The same for the loop with this index, less than sio_server_threads(). */
+/* The same for the loop with this index, less than sio_server_threads().  Any
+ * thread. */
 SIO_API uint64_t sio_server_loop_counter(const sio_server *server,
                                          unsigned loop, sio_counter counter);
 
-/* The counter's name as above, static; NULL for what is no counter. */
+/* The counter's name as above, static; NULL for what is no counter.  Any
+ * thread. */
 SIO_API const char *sio_counter_name(sio_counter counter);
 
 /* How many peers' errors of the kind `err` (-2xx, and SIO_ERR_TIMEOUT,
- * SIO_ERR_BACKLOG) have ended a request or a session.  From any thread. */
+ * SIO_ERR_BACKLOG) have ended a request or a session.  Any thread. */
 SIO_API uint64_t sio_server_error_count(const sio_server *server,
                                         sio_error err);
 
@@ -343,35 +368,44 @@ SIO_API uint64_t sio_server_error_count(const sio_server *server,
 /*
  * The namespace `name`, made on first use; a missing leading `/` is added.
  * Borrowed from the server.  NULL when `name` holds a comma, or when memory
- * is short.
+ * is short.  Any thread.
  */
 SIO_API sio_namespace *sio_server_of(sio_server *server, const char *name);
 
+/* Both any thread. */
 SIO_API const char *sio_namespace_name(const sio_namespace *nsp);
 SIO_API sio_server *sio_namespace_server(const sio_namespace *nsp);
 
-/* Sockets connected to this namespace. */
+/* Sockets connected to this namespace, on all loops.  Any thread. */
 SIO_API size_t sio_namespace_count(const sio_namespace *nsp);
 
-/* Sockets in `room`. */
+/*
+ * What the loop of the calling thread has: sockets in `room`; rooms that have
+ * at least one socket, own-id rooms left out; the connected socket with this
+ * id, borrowed, or NULL.  With one thread that is all there is;
+ * sio_broadcast_count() and sio_broadcast_fetch() ask all loops.  Loop: on a
+ * thread that is none of the server's there is nothing.
+ */
 SIO_API size_t sio_namespace_room_count(const sio_namespace *nsp,
                                         const char *room);
 
-/* Rooms that have at least one socket, own-id rooms left out. */
+/* Loop. */
 SIO_API size_t sio_namespace_rooms(const sio_namespace *nsp);
 
-/* The connected socket with this id, borrowed, or NULL. */
+/* Loop. */
 SIO_API sio_socket *sio_namespace_socket(const sio_namespace *nsp,
                                          const char *id);
 
 typedef void sio_socket_fn(sio_socket *socket, void *arg);
 typedef void sio_event_fn(sio_socket *socket, sio_event *event, void *arg);
 
-/* Visits each connected socket; `fn` may disconnect any of them. */
+/* Visits each connected socket of the calling thread's loop; `fn` may
+ * disconnect any of them.  Loop; sio_broadcast_each() visits those of all
+ * loops. */
 SIO_API void sio_namespace_each(sio_namespace *nsp, sio_socket_fn *fn,
                                 void *arg);
 
-/* The same for the members of `room`. */
+/* The same for the members of `room`.  Loop. */
 SIO_API void sio_namespace_each_in(sio_namespace *nsp, const char *room,
                                    sio_socket_fn *fn, void *arg);
 
@@ -380,23 +414,27 @@ SIO_API void sio_namespace_each_in(sio_namespace *nsp, const char *room,
  * namespace.  Handlers of one event run in the order of registration.  `arg`
  * is handed back untouched and stays yours.
  *
- * Returns SIO_OK, SIO_ERR_RESERVED for a name that no client may use, or
- * SIO_ERR_NO_MEMORY.
+ * This and all that registers handlers below is Setup: with several threads
+ * handlers cannot change while the server listens, as all loops read them.
+ *
+ * Returns SIO_OK, SIO_ERR_RESERVED for a name that no client may use,
+ * SIO_ERR_STATE when it is too late, or SIO_ERR_NO_MEMORY.
  */
 SIO_API sio_error sio_namespace_on(sio_namespace *nsp, const char *event,
                                    sio_event_fn *fn, void *arg);
 
-/* Registers a handler for every event, called before those by name. */
+/* Registers a handler for every event, called before those by name.  Setup. */
 SIO_API sio_error sio_namespace_on_any(sio_namespace *nsp, sio_event_fn *fn,
                                        void *arg);
 
 /* Takes back what sio_namespace_on() registered with the same three values;
- * nothing happens when there is no such handler. */
+ * nothing happens when there is no such handler, or when it is too late.
+ * Setup. */
 SIO_API void sio_namespace_off(sio_namespace *nsp, const char *event,
                                sio_event_fn *fn, void *arg);
 
 /* Registers a handler for a socket that has connected: its CONNECT packet is
- * queued, so what the handler emits comes behind it. */
+ * queued, so what the handler emits comes behind it.  Setup. */
 SIO_API sio_error sio_namespace_on_connection(sio_namespace *nsp,
                                               sio_socket_fn *fn, void *arg);
 
@@ -417,7 +455,7 @@ typedef enum sio_disconnect_reason {
 #undef SIO_DISCONNECT_NAME
 } sio_disconnect_reason;
 
-/* The reason as the official server spells it, static. */
+/* The reason as the official server spells it, static.  Any thread. */
 SIO_API const char *sio_disconnect_text(sio_disconnect_reason reason);
 
 /*
@@ -427,21 +465,21 @@ SIO_API const char *sio_disconnect_text(sio_disconnect_reason reason);
 typedef void sio_disconnect_fn(sio_socket *socket, sio_disconnect_reason reason,
                                sio_error why, void *arg);
 
-/* The socket is about to go: its rooms are still there. */
+/* The socket is about to go: its rooms are still there.  Setup. */
 SIO_API sio_error sio_namespace_on_disconnecting(sio_namespace *nsp,
                                                  sio_disconnect_fn *fn,
                                                  void *arg);
 
-/* The socket is gone: the last call about it. */
+/* The socket is gone: the last call about it.  Setup. */
 SIO_API sio_error sio_namespace_on_disconnect(sio_namespace *nsp,
                                               sio_disconnect_fn *fn, void *arg);
 
 /* All that was queued for the socket's connection has been handed to the
- * kernel, or to the poll that fetched it. */
+ * kernel, or to the poll that fetched it.  Setup. */
 SIO_API sio_error sio_namespace_on_drained(sio_namespace *nsp,
                                            sio_socket_fn *fn, void *arg);
 
-/* The socket's connection has moved to another transport. */
+/* The socket's connection has moved to another transport.  Setup. */
 SIO_API sio_error sio_namespace_on_upgrade(sio_namespace *nsp,
                                            sio_socket_fn *fn, void *arg);
 
@@ -451,20 +489,20 @@ SIO_API sio_error sio_namespace_on_upgrade(sio_namespace *nsp,
  * sio_next_allow().  The socket has its id and handshake and may join rooms,
  * which is undone on refusal; it is not connected.
  *
- * Answer `next` exactly once, now or later, on the loop's thread.  The client
- * may have left meanwhile; the answer then has no effect.  sio_server_free()
+ * Answer `next` exactly once, now or later, from any thread.  The client may
+ * have left meanwhile; the answer then has no effect.  sio_server_free()
  * ends those that were not answered.
  */
 typedef void sio_middleware_fn(sio_socket *socket, sio_next *next, void *arg);
 SIO_API sio_error sio_namespace_use(sio_namespace *nsp, sio_middleware_fn *fn,
                                     void *arg);
 
-/* Goes on to the next middleware, or connects.  Takes `next`. */
+/* Goes on to the next middleware, or connects.  Takes `next`.  Any thread. */
 SIO_API void sio_next_allow(sio_next *next);
 
 /* Refuses: the client gets a CONNECT_ERROR with `message` and, if `data` is
  * not NULL, with that JSON text as `data`; malformed JSON is left out and
- * logged.  Takes `next`, borrows the strings. */
+ * logged.  Takes `next`, borrows the strings.  Any thread. */
 SIO_API void sio_next_refuse(sio_next *next, const char *message,
                              const char *data);
 
@@ -475,14 +513,17 @@ typedef enum sio_room_change {
     SIO_ROOM_DELETED
 } sio_room_change;
 
-/* Told of rooms; `id` is the socket's id, or NULL for created and deleted.
- * Rooms named by a socket's own id are not reported. */
+/* Told of rooms; `id` is the socket's id, or NULL for created and deleted. Each
+ * loop has its own part of a room, which it creates and deletes.  Rooms named
+ * by a socket's own id are not reported.  Setup. */
 typedef void sio_room_fn(sio_namespace *nsp, sio_room_change change,
                          const char *room, const char *id, void *arg);
 SIO_API sio_error sio_namespace_on_room(sio_namespace *nsp, sio_room_fn *fn,
                                         void *arg);
 
 /* ---------------------------------------------------- arguments, events -- */
+
+/* All functions on a sio_event: Loop, in the callback that was given it. */
 
 typedef struct sio_binary {
     const void *data;
@@ -504,26 +545,27 @@ typedef struct sio_args {
 } sio_args;
 
 /* The event's name, NUL-terminated; "" when the client sent no payload.  A
- * number, which is allowed as a name, is given as its digits. */
+ * number, which is allowed as a name, is given as its digits.  Loop. */
 SIO_API const char *sio_event_name(const sio_event *event);
 
 /* All arguments, borrowed from the event: valid until the callback returns.
- * Ready to be handed to any function that takes sio_args. */
+ * Ready to be handed to any function that takes sio_args.  Loop. */
 SIO_API const sio_args *sio_event_args(const sio_event *event);
 
+/* Loop. */
 SIO_API size_t sio_event_arg_count(const sio_event *event);
 
 /* The JSON text of one argument, a view into sio_event_args()->json; NULL when
- * there is none.  `len` may be NULL. */
+ * there is none.  `len` may be NULL.  Loop. */
 SIO_API const char *sio_event_arg(const sio_event *event, size_t index,
                                   size_t *len);
 
 /* The arguments from the one at `index` on: a view that is good for as long as
- * the event. */
+ * the event.  Loop. */
 SIO_API sio_args sio_event_args_from(const sio_event *event, size_t index);
 
 /* Sets `*out` when this argument is binary.  Borrowed.  SIO_ERR_MISMATCH
- * otherwise. */
+ * otherwise.  Loop. */
 SIO_API SIO_CHECK sio_error sio_event_arg_binary(const sio_event *event,
                                                  size_t index, sio_binary *out);
 
@@ -534,12 +576,13 @@ SIO_API SIO_CHECK sio_error sio_event_arg_binary(const sio_event *event,
  * borrows a json_t.
  *
  * Returns SIO_OK, SIO_ERR_MISMATCH when the arguments do not fit, or
- * SIO_ERR_NO_MEMORY.
+ * SIO_ERR_NO_MEMORY.  Loop.
  */
 SIO_API SIO_CHECK sio_error sio_event_unpack(sio_event *event,
                                              const char *format, ...);
 
-/* Whether the client asked for an acknowledgement and has not got one. */
+/* Whether the client asked for an acknowledgement and has not got one.
+ * Loop. */
 SIO_API bool sio_event_wants_ack(const sio_event *event);
 
 /*
@@ -549,55 +592,61 @@ SIO_API bool sio_event_wants_ack(const sio_event *event);
  *
  * Returns SIO_OK, SIO_ERR_ARGUMENT for a bad format, SIO_ERR_STATE when there
  * is nothing to acknowledge, SIO_ERR_CLOSED, SIO_ERR_TOO_LARGE or
- * SIO_ERR_NO_MEMORY.
+ * SIO_ERR_NO_MEMORY.  Loop.
  */
 SIO_API sio_error sio_event_ack(sio_event *event, const char *format, ...);
 
-/* The same with ready arguments, which are trusted to be well formed. */
+/* The same with ready arguments, which are trusted to be well formed.  Loop. */
 SIO_API sio_error sio_event_ack_args(sio_event *event, const sio_args *args);
 
 /*
  * Gives the right to acknowledge later, also after the callback has
- * returned; end it with sio_ack_send*() or sio_ack_drop().  NULL when there
- * is nothing to acknowledge or memory is short.
+ * returned, from any thread; end it with sio_ack_send*() or sio_ack_drop().
+ * NULL when there is nothing to acknowledge or memory is short.
  */
 SIO_API sio_ack *sio_event_take_ack(sio_event *event);
 
-/* Acknowledge as sio_event_ack() does.  Takes `ack` in every case. */
+/* Acknowledge as sio_event_ack() does.  Takes `ack` in every case.  Any
+ * thread. */
 SIO_API sio_error sio_ack_send(sio_ack *ack, const char *format, ...);
 SIO_API sio_error sio_ack_send_args(sio_ack *ack, const sio_args *args);
 
-/* Lets go of `ack` without an answer.  NULL is allowed. */
+/* Lets go of `ack` without an answer.  NULL is allowed.  Any thread. */
 SIO_API void sio_ack_drop(sio_ack *ack);
 
 /* -------------------------------------------------------------- sockets -- */
 
-/* 20 characters, unlike the session's id; what the client knows as its id. */
+/* 20 characters, unlike the session's id; what the client knows as its id.
+ * These two any thread. */
 SIO_API const char *sio_socket_id(const sio_socket *socket);
 SIO_API sio_namespace *sio_socket_namespace(const sio_socket *socket);
 
-/* Between the connection handlers and the disconnect handlers. */
+/* Between the connection handlers and the disconnect handlers.  Any thread;
+ * elsewhere than on its loop it may be over in the next moment. */
 SIO_API bool sio_socket_connected(const sio_socket *socket);
 
 /* The Engine.IO session that carries it; NUL-terminated, borrowed, "" once
- * that is gone. */
+ * that is gone.  Loop, like the two below. */
 SIO_API const char *sio_socket_session_id(const sio_socket *socket);
 
-/* "polling" or "websocket"; "" once the session is gone.  Static. */
+/* "polling" or "websocket"; "" once the session is gone.  Static.  Loop. */
 SIO_API const char *sio_socket_transport(const sio_socket *socket);
 
-/* Bytes queued for the socket's connection that the kernel has not taken. */
+/* Bytes queued for the socket's connection that the kernel has not taken.
+ * Loop. */
 SIO_API size_t sio_socket_backlog(const sio_socket *socket);
 
 /* Keeps `socket` valid beyond the callback; it does not keep it connected.
- * Each is undone by one sio_socket_unref().  Returns `socket`. */
+ * Each is undone by one sio_socket_unref().  Returns `socket`.  Any thread,
+ * while the socket is valid there: in its callbacks, or by another reference.
+ */
 SIO_API sio_socket *sio_socket_ref(sio_socket *socket);
 SIO_API void sio_socket_unref(sio_socket *socket);
 
 /*
  * Runs `fn` with the socket and `arg` on the socket's loop, in a later turn, in
  * the order of posting; it may be over for the socket by then.  `arg` stays the
- * caller's.  From any thread.  `fn` is not called when the server is freed
+ * caller's.  Any thread.  `fn` is not called when the server is freed
  * before its turn comes.
  *
  * Returns SIO_OK, SIO_ERR_CLOSED when the socket or the server has ended, or
@@ -607,7 +656,8 @@ SIO_API SIO_CHECK sio_error sio_socket_post(sio_socket *socket,
                                             sio_socket_fn *fn, void *arg);
 
 /* Attaches a pointer of the application.  `destroy`, unless NULL, is called
- * with it when it is replaced or the socket's memory goes. */
+ * with it when it is replaced or the socket's memory goes, which is on the
+ * thread that lets go of the last reference.  Loop. */
 SIO_API void sio_socket_set_data(sio_socket *socket, void *data,
                                  void (*destroy)(void *data));
 SIO_API void *sio_socket_data(const sio_socket *socket);
@@ -617,7 +667,9 @@ SIO_API void *sio_socket_data(const sio_socket *socket);
  * json_pack(), one item per argument: sio_socket_emit(s, "said", "s{s:i}",
  * "hello", "at", 5); NULL sends none.
  *
- * The packet is queued, not sent: success says nothing about the network.
+ * The packet is queued, not sent: success says nothing about the network.  Any
+ * thread, like all that emits: there success says that it is on its way to the
+ * socket's loop.
  *
  * Returns SIO_OK, or, having done nothing:
  *   SIO_ERR_ARGUMENT   the format is bad, or a string is not UTF-8
@@ -630,13 +682,15 @@ SIO_API void *sio_socket_data(const sio_socket *socket);
 SIO_API sio_error sio_socket_emit(sio_socket *socket, const char *event,
                                   const char *format, ...);
 
-/* The same, but dropped (with SIO_OK) while anything waits to be sent. */
+/* The same, but dropped (with SIO_OK) while anything waits to be sent.
+ * Any thread. */
 SIO_API sio_error sio_socket_emit_volatile(sio_socket *socket,
                                            const char *event,
                                            const char *format, ...);
 
 /* Emits JSON text: `json` is the inner text of an array of `len` bytes, such
- * as `1,"two"`.  It is checked: SIO_ERR_ARGUMENT when malformed. */
+ * as `1,"two"`.  It is checked: SIO_ERR_ARGUMENT when malformed.
+ * Any thread. */
 SIO_API sio_error sio_socket_emit_json(sio_socket *socket, const char *event,
                                        const char *json, size_t len);
 
@@ -648,23 +702,26 @@ enum { SIO_EMIT_VOLATILE = 1, SIO_EMIT_NO_COMPRESS = 2 };
  * Emits ready arguments: those of a received event, or the caller's own.
  * They are trusted to be well formed (emit_json checks) and copied.  `flags`
  * is a set of SIO_EMIT_*.  Errors as sio_socket_emit(), and
- * SIO_ERR_ARGUMENT for more than max_attachments binaries.
+ * SIO_ERR_ARGUMENT for more than max_attachments binaries.  Any thread.
  */
 SIO_API sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
                                        const sio_args *args, unsigned flags);
 
-/* Emits one binary argument. */
+/* Emits one binary argument.  Any thread. */
 SIO_API sio_error sio_socket_emit_binary(sio_socket *socket, const char *event,
                                          const void *data, size_t len);
 
 /*
  * Receives the answer to an event that asked for one.  Called exactly once,
- * on the loop's thread:
+ * on the socket's loop:
  *
  *   SIO_OK           `answer` holds the arguments; sio_event_unpack() etc.
  *                    work on it until the call returns
  *   SIO_ERR_CLOSED   the socket was disconnected first; `answer` is NULL
  *   SIO_ERR_TIMEOUT  `timeout_ms` passed first; `answer` is NULL
+ *
+ * and where it was asked for on another thread, also what sio_socket_emit()
+ * fails with there, instead of the return value.
  */
 typedef void sio_ack_fn(sio_socket *socket, sio_error err, sio_event *answer,
                         void *arg);
@@ -673,7 +730,7 @@ typedef void sio_ack_fn(sio_socket *socket, sio_error err, sio_event *answer,
  * Emits an event and asks for an acknowledgement.  `timeout_ms` counts from
  * this call; 0 waits as long as the socket lives.  `on_ack` is called if, and
  * only if, SIO_OK is returned, and never before this function has returned.
- * `arg` is handed to it untouched.  Errors as sio_socket_emit().
+ * `arg` is handed to it untouched.  Errors as sio_socket_emit().  Any thread.
  */
 SIO_API sio_error sio_socket_emit_ack(sio_socket *socket, const char *event,
                                       uint32_t timeout_ms, sio_ack_fn *on_ack,
@@ -689,38 +746,40 @@ SIO_API sio_error sio_socket_emit_ack_args(sio_socket *socket,
  * the same as once; leaving a room it is not in does nothing.
  *
  * Join returns SIO_OK, SIO_ERR_CLOSED after the disconnect, SIO_ERR_LIMIT at
- * max_rooms, or SIO_ERR_NO_MEMORY.
+ * max_rooms (not from another thread), or SIO_ERR_NO_MEMORY.  Joining and
+ * leaving: any thread; the others: Loop.
  */
 SIO_API sio_error sio_socket_join(sio_socket *socket, const char *room);
 SIO_API void sio_socket_leave(sio_socket *socket, const char *room);
 SIO_API bool sio_socket_in_room(const sio_socket *socket, const char *room);
 
-/* Visits the rooms, the own id first; `fn` must not join or leave. */
+/* Visits the rooms, the own id first; `fn` must not join or leave.  Loop. */
 typedef void sio_room_visit_fn(const char *room, void *arg);
 SIO_API void sio_socket_each_room(const sio_socket *socket,
                                   sio_room_visit_fn *fn, void *arg);
 SIO_API size_t sio_socket_room_count(const sio_socket *socket);
 
 /* Disconnects from the namespace; the reason is
- * SIO_DISCONNECT_SERVER_NAMESPACE_DISCONNECT. */
+ * SIO_DISCONNECT_SERVER_NAMESPACE_DISCONNECT.  Any thread. */
 SIO_API void sio_socket_disconnect(sio_socket *socket);
 
 /* Disconnects every namespace of the client, then closes its connection once
- * what is queued has left. */
+ * what is queued has left.  Any thread. */
 SIO_API void sio_socket_close(sio_socket *socket);
 
 /* ------------------------------------------------------------ handshake -- */
 
 /* The first HTTP request of the session and the client's auth.  Borrowed:
- * valid as long as the socket. */
+ * valid as long as the socket.  Loop, with all that reads it: values are
+ * decoded when they are asked for. */
 SIO_API const sio_handshake *sio_socket_handshake(const sio_socket *socket);
 
 /* A header by its lower-case name; values of a repeated header are joined by
- * ", ".  NULL when absent. */
+ * ", ".  NULL when absent.  Loop. */
 SIO_API const char *sio_handshake_header(const sio_handshake *handshake,
                                          const char *name);
 
-/* A decoded query parameter, the last of its name; NULL when absent. */
+/* A decoded query parameter, the last of its name; NULL when absent.  Loop. */
 SIO_API const char *sio_handshake_query(const sio_handshake *handshake,
                                         const char *name);
 SIO_API const char *sio_handshake_url(const sio_handshake *handshake);
@@ -730,17 +789,18 @@ SIO_API int64_t sio_handshake_issued(const sio_handshake *handshake); /* ms
 SIO_API bool sio_handshake_xdomain(const sio_handshake *handshake);
 SIO_API bool sio_handshake_secure(const sio_handshake *handshake);
 
-/* The auth the client sent with its CONNECT: JSON text, "{}" when none. */
+/* The auth the client sent with its CONNECT: JSON text, "{}" when none.
+ * Loop. */
 SIO_API const char *sio_socket_auth(const sio_socket *socket);
 
 /* Unpacks the auth object by a jansson format such as "{s:s}".  Strings live
- * as long as the socket.  SIO_ERR_MISMATCH when it does not fit. */
+ * as long as the socket.  SIO_ERR_MISMATCH when it does not fit.  Loop. */
 SIO_API SIO_CHECK sio_error sio_socket_auth_unpack(sio_socket *socket,
                                                    const char *format, ...);
 
 /* Writes the whole handshake object as JSON, with the members headers, time,
  * address, xdomain, secure, issued, url, query and auth.  Writes at most
- * `cap` bytes, not terminated, and returns how many there are. */
+ * `cap` bytes, not terminated, and returns how many there are.  Loop. */
 SIO_API size_t sio_socket_handshake_json(const sio_socket *socket, char *out,
                                          size_t cap);
 
@@ -754,6 +814,10 @@ enum { SIO_BROADCAST_ROOMS = 8 };
  * names and sockets are borrowed and must be valid when it is used.  More
  * than SIO_BROADCAST_ROOMS names of a kind make the emit fail with
  * SIO_ERR_ARGUMENT; use the functions with lists for those.
+ *
+ * Any thread makes and uses them.  A broadcast reaches the recipients on the
+ * calling thread's loop before the call returns, those on other loops when
+ * their turn comes: those who are in the room by then.
  */
 typedef struct sio_broadcast {
     sio_namespace *nsp;
@@ -768,21 +832,21 @@ typedef struct sio_broadcast {
     uint32_t timeout_ms;
 } sio_broadcast;
 
-/* All sockets of the namespace. */
+/* All sockets of the namespace.  Any thread. */
 SIO_API sio_broadcast sio_namespace_broadcast(sio_namespace *nsp);
 
-/* All sockets of the socket's namespace but itself. */
+/* All sockets of the socket's namespace but itself.  Any thread. */
 SIO_API sio_broadcast sio_socket_broadcast(sio_socket *socket);
 
 /* Adds a room (or a socket's id); several are a union in which each socket
- * counts once. */
+ * counts once.  Any thread. */
 SIO_API sio_broadcast sio_broadcast_to(sio_broadcast b, const char *room);
 
-/* Leaves out the members of a room (or a socket by its id). */
+/* Leaves out the members of a room (or a socket by its id).  Any thread. */
 SIO_API sio_broadcast sio_broadcast_except(sio_broadcast b, const char *room);
 
 /* Any number of rooms; `rooms` is borrowed until the broadcast is used.  They
- * replace an earlier list and add to single rooms. */
+ * replace an earlier list and add to single rooms.  Any thread. */
 SIO_API sio_broadcast sio_broadcast_to_list(sio_broadcast b,
                                             const char *const *rooms,
                                             size_t count);
@@ -790,20 +854,23 @@ SIO_API sio_broadcast sio_broadcast_except_list(sio_broadcast b,
                                                 const char *const *rooms,
                                                 size_t count);
 
-/* Dropped for each recipient for whom something waits to be sent. */
+/* Dropped for each recipient for whom something waits to be sent.
+ * Any thread. */
 SIO_API sio_broadcast sio_broadcast_volatile(sio_broadcast b);
 
-/* Whether answers that carry it may be compressed; they may, unless told. */
+/* Whether answers that carry it may be compressed; they may, unless told.
+ * Any thread. */
 SIO_API sio_broadcast sio_broadcast_compress(sio_broadcast b, bool compress);
 
-/* This server only, where several are connected by an adapter. */
+/* This server only, where several are connected by an adapter.  Any thread. */
 SIO_API sio_broadcast sio_broadcast_local(sio_broadcast b);
 
-/* Shortcuts for the two that are used most. */
+/* Shortcuts for the two that are used most.  Any thread. */
 SIO_API sio_broadcast sio_namespace_to(sio_namespace *nsp, const char *room);
 SIO_API sio_broadcast sio_socket_to(sio_socket *socket, const char *room);
 
-/* Emit as the functions for one socket do; no recipient is no error. */
+/* Emit as the functions for one socket do; no recipient is no error.
+ * Any thread. */
 SIO_API sio_error sio_broadcast_emit(sio_broadcast b, const char *event,
                                      const char *format, ...);
 SIO_API sio_error sio_broadcast_emit_json(sio_broadcast b, const char *event,
@@ -812,19 +879,21 @@ SIO_API sio_error sio_broadcast_emit_args(sio_broadcast b, const char *event,
                                           const sio_args *args);
 
 /*
- * Receives the answers to a broadcast, once, on the loop's thread.  `answers`
+ * Receives the answers to a broadcast, once, on the loop of the thread that
+ * asked, or, where that is none of the server's, on its first one.  `answers`
  * is the inner text of a JSON array with the first argument of each answer,
- * in the order of arrival (null where an answer had none, or was binary),
- * valid until the call returns; `count` says how many came and `expected` how
- * many clients were asked.  `err` is SIO_OK when all came, SIO_ERR_TIMEOUT
- * otherwise.
+ * in the order of arrival on each loop (null where an answer had none, or was
+ * binary), valid until the call returns; `count` says how many came and
+ * `expected` how many clients were asked.  `err` is SIO_OK when all came,
+ * SIO_ERR_TIMEOUT otherwise.
  */
 typedef void sio_answers_fn(sio_error err, const char *answers, size_t len,
                             size_t count, size_t expected, void *arg);
 
 /* Emits and asks every recipient for an acknowledgement, within `timeout_ms`
  * (at least 1).  With no recipient, `on_answers` is told so in a later turn.
- * Called if, and only if, SIO_OK is returned. */
+ * Called if, and only if, SIO_OK is returned and the server is not freed
+ * before.  Any thread. */
 SIO_API sio_error sio_broadcast_emit_ack(sio_broadcast b, const char *event,
                                          uint32_t timeout_ms,
                                          sio_answers_fn *on_answers, void *arg,
@@ -832,7 +901,7 @@ SIO_API sio_error sio_broadcast_emit_ack(sio_broadcast b, const char *event,
 
 /*
  * Make every matching socket join, leave or disconnect; `close` ends the whole
- * connection.  From any thread; on other loops it is done when their turn
+ * connection.  Any thread; on other loops it is done when their turn
  * comes.
  *
  * Return SIO_OK, SIO_ERR_ARGUMENT for too many rooms, SIO_ERR_NO_MEMORY, and
@@ -846,7 +915,7 @@ SIO_API sio_error sio_broadcast_disconnect(sio_broadcast b, bool close);
 /*
  * Calls `fn` with `arg` for every matching socket, on the socket's own loop:
  * for those of the calling thread's before this returns, for others when their
- * turn comes.  From any thread.  Returns as sio_broadcast_leave().
+ * turn comes.  Any thread.  Returns as sio_broadcast_leave().
  */
 SIO_API sio_error sio_broadcast_each(sio_broadcast b, sio_socket_fn *fn,
                                      void *arg);
@@ -856,7 +925,8 @@ SIO_API sio_error sio_broadcast_each(sio_broadcast b, sio_socket_fn *fn,
  * that asked, or, where that is none of the server's, on its first one.
  * `sockets` are valid until the call returns; keep one with sio_socket_ref().
  * Those of other loops may have left by now, and bear only what may be done
- * from any thread.  `err` is SIO_OK, or SIO_ERR_NO_MEMORY when some are missing.
+ * from any thread.  `err` is SIO_OK, or SIO_ERR_NO_MEMORY when some are
+ * missing.
  */
 typedef void sio_sockets_fn(sio_error err, sio_socket *const *sockets,
                             size_t count, void *arg);
@@ -864,7 +934,7 @@ typedef void sio_count_fn(sio_error err, size_t count, void *arg);
 
 /*
  * Ask all loops which sockets a broadcast would reach, or how many.  The answer
- * comes once, in a later turn, unless the server is freed before.  From any
+ * comes once, in a later turn, unless the server is freed before.  Any
  * thread.
  *
  * Return SIO_OK, SIO_ERR_ARGUMENT for too many rooms, or SIO_ERR_NO_MEMORY.
@@ -877,18 +947,19 @@ SIO_API SIO_CHECK sio_error sio_broadcast_count(sio_broadcast b,
 /* ----------------------------------------------------------------- HTTP -- */
 
 /*
- * Answers requests outside the server's path.  Call sio_http_respond() once,
- * now or later; `request` is valid until then, even when the client has left.
- * sio_server_free() ends those that were not answered.
+ * Answers requests outside the server's path, on whichever loop they came in.
+ * Call sio_http_respond() once, now or later, from any thread; `request` is
+ * valid until then, even when the client has left. sio_server_free() ends those
+ * that were not answered.
  */
 typedef void sio_http_fn(sio_http_request *request, void *arg);
 
 /*
  * Hands requests whose path begins with `prefix` to `fn`; the longest prefix
- * wins.  Bodies are gathered, up to max_payload.
+ * wins.  Bodies are gathered, up to max_payload.  Setup, like the two below.
  *
- * Returns SIO_OK, SIO_ERR_ARGUMENT for a prefix without a leading `/`, or
- * SIO_ERR_NO_MEMORY.
+ * Returns SIO_OK, SIO_ERR_ARGUMENT for a prefix without a leading `/`,
+ * SIO_ERR_STATE when it is too late, or SIO_ERR_NO_MEMORY.
  */
 SIO_API sio_error sio_server_on_http(sio_server *server, const char *prefix,
                                      sio_http_fn *fn, void *arg);
@@ -899,7 +970,7 @@ SIO_API sio_error sio_server_on_http(sio_server *server, const char *prefix,
  * shorter prefix, then answered with 404.
  *
  * Returns SIO_OK, SIO_ERR_ARGUMENT, SIO_ERR_FILE when `dir` cannot be opened,
- * or SIO_ERR_NO_MEMORY.
+ * SIO_ERR_STATE or SIO_ERR_NO_MEMORY.  Setup.
  */
 SIO_API sio_error sio_server_serve_files(sio_server *server, const char *prefix,
                                          const char *dir);
@@ -911,13 +982,13 @@ SIO_API sio_error sio_server_serve_files(sio_server *server, const char *prefix,
  * request go on; false where it has answered by sio_http_respond(), or to have
  * it refused (code 3).  `request` is valid until either.
  *
- * Returns SIO_OK or SIO_ERR_NO_MEMORY.
+ * Returns SIO_OK, SIO_ERR_STATE or SIO_ERR_NO_MEMORY.  Setup.
  */
 typedef bool sio_request_fn(sio_http_request *request, void *arg);
 SIO_API sio_error sio_server_use(sio_server *server, sio_request_fn *fn,
                                  void *arg);
 
-/* All borrowed from the request. */
+/* All borrowed from the request.  Any thread that has it, one at a time. */
 SIO_API const char *sio_http_method(const sio_http_request *request);
 SIO_API const char *sio_http_path(const sio_http_request *request);  /* as sent,
                                                        without the query */
@@ -928,19 +999,20 @@ SIO_API const char *sio_http_header(const sio_http_request *request,
 SIO_API const char *sio_http_address(const sio_http_request *request);
 SIO_API const void *sio_http_body(const sio_http_request *request, size_t *len);
 
-/* Adds a header to the answer; copied.  SIO_ERR_ARGUMENT when name or value
- * holds a byte that is not allowed there, SIO_ERR_STATE after the answer. */
+/* Adds a header to the answer; copied.  As those above.  SIO_ERR_ARGUMENT when
+ * name or value holds a byte that is not allowed there, SIO_ERR_STATE after the
+ * answer. Any thread. */
 SIO_API sio_error sio_http_add_header(sio_http_request *request,
                                       const char *name, const char *value);
 
 /* Answers, taking `request`; `content_type` may be NULL, `body` is copied.
- * Content-Length, Date and Connection are set by the server. */
+ * Content-Length, Date and Connection are set by the server.  Any thread. */
 SIO_API void sio_http_respond(sio_http_request *request, int status,
                               const char *content_type, const void *body,
                               size_t len);
 
 /* Let a handshake pass, or refuse it with the text of `message` ("Forbidden"
- * when NULL).  Both take `verdict`. */
+ * when NULL).  Both take `verdict`.  Any thread. */
 SIO_API void sio_verdict_allow(sio_verdict *verdict);
 SIO_API void sio_verdict_refuse(sio_verdict *verdict, const char *message);
 
