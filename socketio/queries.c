@@ -142,17 +142,21 @@ static void tell(question *q)
     free_question(q);
 }
 
-/* To the next loop; one that has ended has no sockets. */
+static sio_error post_to(question *q, unsigned loop)
+{
+    return sio_inbox_post(q->core->loops[loop]->engine->inbox, &q->message);
+}
+
+/* To the next loop; one that has ended has no sockets.  Once posted, it is the
+ * other thread's. */
 static void send_on(question *q)
 {
-    sio_loop *const *loops = q->core->loops;
-    while (q->next < q->core->loop_count &&
-           sio_inbox_post(loops[q->next]->engine->inbox, &q->message) !=
-               SIO_OK) {
-        q->next++;
+    for (; q->next < q->core->loop_count; q->next++) {
+        if (post_to(q, q->next) == SIO_OK) {
+            return;
+        }
     }
-    if (q->next == q->core->loop_count &&
-        sio_inbox_post(loops[q->home]->engine->inbox, &q->message) != SIO_OK) {
+    if (post_to(q, q->home) != SIO_OK) {
         free_question(q);
     }
 }
