@@ -2,7 +2,7 @@
 # Fuzzing, coverage, lint, format.
 
 LAYERS=(base engineio transport socketio)
-C_FOLDERS=(include "${LAYERS[@]}" examples interop test fuzz)
+C_FOLDERS=(include "${LAYERS[@]}" examples interop test fuzz bench)
 
 c_files() {
     local folder

@@ -4,7 +4,8 @@
 
 #include "base/base64.h"
 
-/* What is queued beyond this is written before the turn ends. */
+/* What is queued beyond this is written before the turn ends, and so is half of
+ * what may wait: what the kernel would take does not wait. */
 #define WRITE_EARLY (64 * 1024)
 
 /* Queue entries are marked with their opcode, or as bytes that need no frame
@@ -287,7 +288,9 @@ static sio_error send_frame(eio_transport *tp, sio_frame *frame, eio_form form)
                         ? push(ws, frame, TP_WS_OP_TEXT)
                     : ws->base64 ? push_base64(ws, frame)
                                  : push(ws, frame, TP_WS_OP_BINARY);
-    if (err == SIO_OK && ws->queue.bytes > WRITE_EARLY) {
+    if (err == SIO_OK &&
+        (ws->queue.bytes > WRITE_EARLY ||
+         ws->queue.bytes > ws->engine->config->max_backlog / 2)) {
         write_queue(ws);
     }
     return err;
