@@ -122,9 +122,9 @@ void sio_frame_pool_deinit(sio_frame_pool *pool)
     }
 }
 
-static uint32_t class_for(size_t len)
+static uint16_t class_for(size_t len)
 {
-    uint32_t size_class = 0;
+    uint16_t size_class = 0;
     while (size_class < UNPOOLED && len > capacities[size_class]) {
         size_class++;
     }
@@ -149,7 +149,7 @@ static sio_frame *reuse(sio_frame_pool *pool, uint32_t size_class)
 
 sio_frame *sio_frame_new(sio_frame_pool *pool, size_t len)
 {
-    uint32_t size_class = pool == NULL ? UNPOOLED : class_for(len);
+    uint16_t size_class = pool == NULL ? UNPOOLED : class_for(len);
     sio_frame *frame = NULL;
     size_t capacity = len;
 
@@ -173,6 +173,7 @@ sio_frame *sio_frame_new(sio_frame_pool *pool, size_t len)
         pool->out++;
     }
     atomic_init(&frame->refs, 1);
+    frame->shared = false;
     frame->len = len;
     return frame;
 }
@@ -181,15 +182,6 @@ void sio_frame_trim(sio_frame *frame, size_t len)
 {
     assert(len <= frame->len && atomic_load(&frame->refs) == 1);
     frame->len = len;
-}
-
-sio_frame *sio_frame_ref(sio_frame *frame)
-{
-    unsigned before =
-        atomic_fetch_add_explicit(&frame->refs, 1, memory_order_relaxed);
-    assert(before > 0);
-    (void)before;
-    return frame;
 }
 
 /* Frees a frame that its pool will not see again. */
@@ -233,9 +225,16 @@ static void send_home(sio_frame *frame)
  */
 static bool is_last(sio_frame *frame)
 {
-    return atomic_load_explicit(&frame->refs, memory_order_acquire) == 1 ||
-           atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) ==
-               1;
+    unsigned refs = atomic_load_explicit(&frame->refs, memory_order_acquire);
+    if (refs == 1) {
+        return true;
+    }
+    if (!frame->shared) {
+        atomic_store_explicit(&frame->refs, refs - 1, memory_order_relaxed);
+        return false;
+    }
+    return atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) ==
+           1;
 }
 
 void sio_frame_unref(sio_frame *frame)

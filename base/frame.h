@@ -2,6 +2,7 @@
 #define SIO_BASE_FRAME_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,12 +15,14 @@ struct sio_frame_home;
  * Outgoing bytes, encoded once and shared by everyone who has to send them.
  *
  * The maker fills `data` while it holds the only reference.  From the first
- * sio_frame_ref() on, or once it is in a queue, the bytes and `len` are frozen
- * and any thread may read them.
+ * sio_frame_ref() on, or once it is in a queue, the bytes and `len` are frozen.
+ * It may be handed to another thread as a whole, with all its references, or,
+ * after sio_frame_share(), be held by several.
  */
 typedef struct sio_frame {
     atomic_uint refs;
-    uint32_t size_class;         /* the pool's business */
+    uint16_t size_class;         /* the pool's business */
+    bool shared;                 /* more than one thread has it; see below */
     struct sio_frame_home *home; /* where the memory goes back to, or NULL */
     union {
         size_t len;
@@ -64,8 +67,26 @@ sio_frame *sio_frame_new(sio_frame_pool *pool, size_t len);
 /* Shortens `len`, which the maker may do until the frame is shared. */
 void sio_frame_trim(sio_frame *frame, size_t len);
 
+/* Makes it a frame that several threads may hold at a time: from here on its
+ * references are counted by locked instructions, which others are spared.  The
+ * maker's business, before any other thread knows of it. */
+static inline void sio_frame_share(sio_frame *frame)
+{
+    frame->shared = true;
+}
+
 /* Takes one more reference.  Returns `frame`, so that it reads as a copy. */
-sio_frame *sio_frame_ref(sio_frame *frame);
+static inline sio_frame *sio_frame_ref(sio_frame *frame)
+{
+    if (frame->shared) {
+        atomic_fetch_add_explicit(&frame->refs, 1, memory_order_relaxed);
+    } else {
+        unsigned refs =
+            atomic_load_explicit(&frame->refs, memory_order_relaxed);
+        atomic_store_explicit(&frame->refs, refs + 1, memory_order_relaxed);
+    }
+    return frame;
+}
 
 /* Gives a reference back; the last one frees.  NULL is allowed. */
 void sio_frame_unref(sio_frame *frame);

@@ -320,6 +320,15 @@ sio_error sio_json_check_placeholders(sio_bytes in, unsigned max_depth,
     return scan_whole(&s);
 }
 
+/* A value in a list.  Strings are most of what there is, and need none of the
+ * books that containers do. */
+static inline const uint8_t *scan_item(scanner *s, const uint8_t *at)
+{
+    return at < s->end && *at == '"'
+               ? sio_json_string_end(s->base, at + 1, s->end)
+               : scan_value(s, at);
+}
+
 /* Reads values with commas between them, the inside of an array, up to what
  * is neither.  Returns as the functions above scan_value() do. */
 static const uint8_t *scan_list(scanner *s, const uint8_t *at,
@@ -330,7 +339,7 @@ static const uint8_t *scan_list(scanner *s, const uint8_t *at,
     if (first == s->end || *first == ']') {
         return first;
     }
-    at = scan_value(s, first);
+    at = scan_item(s, first);
     if (at == NULL) {
         return NULL;
     }
@@ -349,7 +358,7 @@ static const uint8_t *scan_list(scanner *s, const uint8_t *at,
         if (second == NULL) {
             second = at;
         }
-        to = scan_value(s, at);
+        to = scan_item(s, at);
         if (to == NULL) {
             return NULL;
         }

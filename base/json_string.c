@@ -143,21 +143,38 @@ static void write_escape(sio_writer *w, uint8_t byte)
     sio_write_byte(w, (uint8_t)hex[byte & 15]);
 }
 
+/* Names are short and plain, and written again and again. */
+static bool is_plain(sio_bytes utf8)
+{
+    bool special = false;
+    for (size_t i = 0; i < utf8.len; i++) {
+        special |= sio_json_is_special(utf8.base[i]);
+    }
+    return !special;
+}
+
+static void write_runs(sio_writer *w, sio_bytes utf8)
+{
+    const uint8_t *at = utf8.base;
+    const uint8_t *end = at + utf8.len;
+    for (;;) {
+        const uint8_t *run = at;
+        at = sio_json_find_special(utf8.base, at, end);
+        sio_write_bytes(w, (sio_bytes){run, (size_t)(at - run)});
+        if (at == end) {
+            break;
+        }
+        write_escape(w, *at++);
+    }
+}
+
 void sio_json_write_string(sio_writer *w, sio_bytes utf8)
 {
     sio_write_byte(w, '"');
-    if (utf8.len != 0) {
-        const uint8_t *at = utf8.base;
-        const uint8_t *end = at + utf8.len;
-        for (;;) {
-            const uint8_t *run = at;
-            at = sio_json_find_special(utf8.base, at, end);
-            sio_write_bytes(w, (sio_bytes){run, (size_t)(at - run)});
-            if (at == end) {
-                break;
-            }
-            write_escape(w, *at++);
-        }
+    if (utf8.len < 16 && is_plain(utf8)) {
+        sio_write_bytes(w, utf8);
+    } else {
+        write_runs(w, utf8);
     }
     sio_write_byte(w, '"');
 }

@@ -29,6 +29,23 @@ static inline unsigned sio_json_specials(const uint8_t *at)
         _mm_or_si128(controls, _mm_or_si128(quotes, slashes)));
 }
 
+/* Whether one of the 64 bytes at `at` is. */
+static inline bool sio_json_any_special(const uint8_t *at)
+{
+    const __m128i *from = (const __m128i *)(const void *)at;
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+    __m128i least = _mm_set1_epi8(-1), found = _mm_setzero_si128();
+    for (int i = 0; i < 4; i++) {
+        __m128i bytes = _mm_loadu_si128(from + i);
+        least = _mm_min_epu8(least, bytes);
+        found = _mm_or_si128(found, _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
+                                                 _mm_cmpeq_epi8(bytes, slash)));
+    }
+    __m128i control =
+        _mm_cmpeq_epi8(_mm_min_epu8(least, _mm_set1_epi8(0x1f)), least);
+    return _mm_movemask_epi8(_mm_or_si128(found, control)) != 0;
+}
+
 /* The first special byte in at..end, or `end`.  Bytes from `base` on may be
  * read too: what is left of 16 bytes is looked at together with those before
  * it. */
@@ -36,6 +53,9 @@ static inline const uint8_t *sio_json_find_special(const uint8_t *base,
                                                    const uint8_t *at,
                                                    const uint8_t *end)
 {
+    while (end - at >= 64 && !sio_json_any_special(at)) {
+        at += 64;
+    }
     for (; end - at >= 16; at += 16) {
         unsigned found = sio_json_specials(at);
         if (found != 0) {

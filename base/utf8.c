@@ -47,8 +47,10 @@ static const uint8_t *skip_ascii(const uint8_t *at, const uint8_t *end)
 {
     const uint64_t high_bits = 0x8080808080808080;
 
-    while (end - at >= 16 && ((load64(at) | load64(at + 8)) & high_bits) == 0) {
-        at += 16;
+    while (end - at >= 32 &&
+           ((load64(at) | load64(at + 8) | load64(at + 16) | load64(at + 24)) &
+            high_bits) == 0) {
+        at += 32;
     }
     if (end - at >= 8 && (load64(at) & high_bits) == 0) {
         at += 8;
@@ -131,9 +133,33 @@ bool sio_utf8_done(const sio_utf8 *u)
     return !u->broken && u->need == 0;
 }
 
+/* Most texts are no more than this. */
+static bool is_ascii(sio_bytes text)
+{
+    const uint64_t high_bits = 0x8080808080808080;
+    const uint8_t *at = text.base;
+    size_t left = text.len;
+    uint64_t seen = 0;
+
+    for (; left >= 8; at += 8, left -= 8) {
+        seen |= load64(at);
+    }
+    if (text.len >= 8) {
+        seen |= load64(text.base + text.len - 8); /* the rest, and before it */
+    } else {
+        while (left-- > 0) {
+            seen |= *at++;
+        }
+    }
+    return (seen & high_bits) == 0;
+}
+
 bool sio_utf8_valid(sio_bytes text)
 {
     sio_utf8 u = {0};
+    if (text.len <= 256 && is_ascii(text)) {
+        return true; /* a longer one that is not would be read twice */
+    }
     return sio_utf8_feed(&u, text) && sio_utf8_done(&u);
 }
 

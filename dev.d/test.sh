@@ -2,12 +2,13 @@
 # ./dev test: parts that count what passed and failed, and print what failed.
 
 PASSED=0 FAILED=0 SKIPPED=0
-TEST_PARTS=(unit clang consumer interop browser fuzz docs)
+TEST_PARTS=(unit clang consumer interop threads browser fuzz docs)
 FUZZ_SECONDS=${FUZZ_SECONDS:-5} # each target, within ./dev test
 RESULT_FILES=()                 # files with the results of single tests
 
 # Undefined behaviour and leaks end a program with an error.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:halt_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:exitcode=66:second_deadlock_stack=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 
 # count PASSED FAILED [SKIPPED]
@@ -63,7 +64,7 @@ need_for_tests() {
         *" clang "* | *" consumer "* | *" fuzz "*) purposes+=(clang) ;;
     esac
     case " $* " in
-        *" interop "* | *" browser "*) purposes+=(client) ;;
+        *" interop "* | *" threads "* | *" browser "*) purposes+=(client) ;;
         *" docs "*) purposes+=(node) ;;
     esac
     case " $* " in
@@ -72,12 +73,23 @@ need_for_tests() {
     need_packages "${purposes[@]}"
 }
 
+# Programs in which threads meet.
+TSAN_PROGRAMS=(frame inbox server slow_readers threads)
+
 # -- the builds -------------------------------------------------------------
 
 # gcc, with sanitizers that end the program.
 build_asan() {
     compile "$BUILD/asan" -Dbuildtype=debug -Doptimization=1 -Dwerror=true \
         -Db_sanitize=address,undefined -Dc_args=-fno-sanitize-recover=all
+}
+
+# Only what threads run through.
+build_tsan() {
+    set_up "$BUILD/tsan" -Dbuildtype=debug -Doptimization=1 -Dwerror=true \
+        -Db_sanitize=thread -Db_lundef=false &&
+        quiet build-tsan ninja -C "$BUILD/tsan" interop/testserver \
+            "${TSAN_PROGRAMS[@]/#/test_}"
 }
 
 build_clang() {
@@ -139,6 +151,18 @@ test_interop() {
     node_tests interop 600 "$(test_files './raw/*' './client/*')"
 }
 
+# Several loops, with the sanitizer of memory and then with that of threads.
+test_threads() {
+    local program
+    node_tests threads 300 "$(test_files './threads/*')"
+    require tsan build_tsan || return
+    for program in "${TSAN_PROGRAMS[@]}"; do
+        attempt "tsan-$program" timeout 300 "$BUILD/tsan/test_$program" || true
+    done
+    local -x SERVER=$BUILD/tsan/interop/testserver SANITIZED=1
+    node_run threads-tsan 600 "$(test_files './threads/*')"
+}
+
 test_browser() {
     node_tests browser 300 "$(test_files './browser/*')"
 }
@@ -168,7 +192,7 @@ node_run() {
     # shellcheck disable=SC2086
     (
         cd interop
-        export TESTSERVER=$BUILD/asan/interop/testserver
+        export TESTSERVER=${SERVER:-$BUILD/asan/interop/testserver}
         export CHAT=$BUILD/asan/examples/chat/chat
         export CLIENT_DIR=$CLIENT
         export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}

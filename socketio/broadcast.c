@@ -121,6 +121,7 @@ sio_error sio_broadcast_emit_args(sio_broadcast b, const char *event,
     }
     e.out.form = (b.flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
     e.flags = (b.flags & SIO_BROADCAST_VOLATILE) != 0 ? SIO_EMIT_VOLATILE : 0;
+    sio_outgoing_share(&e.out, b.nsp->core);
     return sio_spread(&b, &e.task, sizeof(e));
 }
 

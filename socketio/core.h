@@ -28,8 +28,10 @@ typedef struct sio_ack_slot sio_ack_slot;
 typedef struct sio_loop {
     struct sio_core *core;
     eio_engine *engine;
-    unsigned index; /* in core->loops */
-    sio_link nexts; /* of sio_next: middlewares that have not answered */
+    unsigned index;   /* in core->loops */
+    sio_link nexts;   /* of sio_next: middlewares that have not answered */
+    sio_socket *dead; /* by next_dead: no client's any more ... */
+    sio_mortal sweep; /* ... and let go of at the end of the turn */
 } sio_loop;
 
 /* What all namespaces of a server have in common. */
@@ -61,6 +63,7 @@ typedef struct sio_handler {
 typedef struct sio_handlers {
     sio_map_node node; /* in sio_namespace.handlers */
     char *name;        /* NUL-terminated, owned; NULL for any event */
+    sio_bytes view;    /* the same */
     sio_handler *items;
     size_t count;
     unsigned running; /* walks under way */
@@ -107,7 +110,8 @@ typedef struct sio_local {
     sio_map rooms;        /* of sio_room, by name; none is empty */
     sio_metric connected; /* how many `sockets` has, for any thread */
     uint64_t next_ack;
-    uint64_t mark; /* of the latest walk over recipients */
+    uint64_t mark;        /* of the latest walk over recipients */
+    sio_handlers *latest; /* found for the event before, mostly of one name */
 } sio_local;
 
 struct sio_namespace {
@@ -239,10 +243,11 @@ struct sio_socket {
     sio_local *local;
     sio_client *client; /* NULL once the session is closed */
     sio_link in_client;
-    sio_map_node node;  /* in local->sockets */
-    sio_link seats;     /* of sio_seat.in_socket */
-    uint64_t mark;      /* of the latest walk that met it */
-    sio_ack_slot *acks; /* by rising id; owned */
+    sio_socket *next_dead; /* in loop->dead */
+    sio_map_node node;     /* in local->sockets */
+    sio_link seats;        /* of sio_seat.in_socket */
+    uint64_t mark;         /* of the latest walk that met it */
+    sio_ack_slot *acks;    /* by rising id; owned */
     uint32_t ack_first, ack_count, ack_cap;
     void *data;
     void (*destroy)(void *data);
@@ -293,7 +298,8 @@ void sio_socket_start(sio_socket *socket);
 void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
                     sio_error why);
 
-/* Takes it out of its client's list, which gives up that reference. */
+/* Takes it out of its client's list, whose reference goes at the end of the
+ * turn: so a socket that is given an event lives on while handlers run. */
 void sio_socket_unlist(sio_socket *socket);
 
 void sio_socket_free_handshake(sio_socket *socket);
@@ -336,6 +342,9 @@ void sio_outgoing_deinit(sio_outgoing *out);
 /* Whether a packet with these flags, of SIO_EMIT_*, is to be dropped, for it is
  * volatile and would have to wait.  Counts it then. */
 bool sio_socket_drops(sio_socket *socket, unsigned flags);
+
+/* To be called before a broadcast's packet goes to all loops. */
+void sio_outgoing_share(sio_outgoing *out, const sio_core *core);
 
 /* Sends all of it, or, where the first is refused, nothing. */
 sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket);

@@ -109,6 +109,17 @@ void sio_outgoing_deinit(sio_outgoing *out)
     free(out->binaries);
 }
 
+void sio_outgoing_share(sio_outgoing *out, const sio_core *core)
+{
+    if (core->loop_count == 1 && sio_loop_is_here(core->loops[0])) {
+        return; /* no other thread will see it */
+    }
+    sio_frame_share(out->text);
+    for (size_t i = 0; i < out->binary_count; i++) {
+        sio_frame_share(out->binaries[i]);
+    }
+}
+
 sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket)
 {
     eio_session *session =

@@ -34,7 +34,9 @@ static void run(sio_handlers *handlers, sio_socket *socket, sio_event *event)
 {
     size_t count = handlers->count; /* those added meanwhile have to wait */
     bool fixed = socket->nsp->core->fixed; /* then others are reading too */
-    handlers->running += fixed ? 0 : 1;
+    if (!fixed) {
+        handlers->running++;
+    }
     for (size_t i = 0; i < count && socket->state == SIO_SOCKET_CONNECTED;
          i++) {
         if (handlers->items[i].fn != NULL) {
@@ -68,8 +70,17 @@ static sio_handlers *find_handlers(sio_event *event)
         }
         name.base = (const uint8_t *)plain;
     }
+    sio_local *local = event->socket->local;
+    sio_handlers *latest = local->latest; /* never freed before the namespace */
+    if (latest != NULL && sio_bytes_eq(latest->view, name)) {
+        return latest;
+    }
     sio_map_node *node = sio_map_find(&event->socket->nsp->handlers, name);
-    return node == NULL ? NULL : SIO_OWNER(node, sio_handlers, node);
+    if (node == NULL) {
+        return NULL;
+    }
+    local->latest = SIO_OWNER(node, sio_handlers, node);
+    return local->latest;
 }
 
 void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
@@ -78,7 +89,6 @@ void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
     sio_namespace *nsp = socket->nsp;
     sio_event event;
     sio_event_init(&event, socket, packet, binaries);
-    (void)sio_socket_ref(socket);
     if (nsp->any.count != 0) {
         run(&nsp->any, socket, &event);
     }
@@ -90,7 +100,6 @@ void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
         }
     }
     sio_event_deinit(&event);
-    sio_socket_unref(socket);
 }
 
 /* ------------------------------------------------------------ accessors -- */

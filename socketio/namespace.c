@@ -21,7 +21,7 @@ static sio_bytes room_key(const sio_map_node *node)
 
 static sio_bytes handlers_key(const sio_map_node *node)
 {
-    return sio_text(SIO_OWNER(node, sio_handlers, node)->name);
+    return SIO_OWNER(node, sio_handlers, node)->view;
 }
 
 /* ------------------------------------------------------- life and death -- */
@@ -167,10 +167,23 @@ sio_namespace *sio_core_of(sio_core *core, const char *name)
 
 /* ----------------------------------------------------------------- loops -- */
 
+static void sweep(sio_mortal *mortal)
+{
+    sio_loop *loop = SIO_OWNER(mortal, sio_loop, sweep);
+    while (loop->dead != NULL) {
+        sio_socket *socket = loop->dead;
+        loop->dead = socket->next_dead;
+        sio_socket_unref(socket);
+    }
+}
+
 void sio_loop_init(sio_loop *loop, sio_core *core, eio_engine *engine,
                    unsigned index)
 {
-    *loop = (sio_loop){.core = core, .engine = engine, .index = index};
+    *loop = (sio_loop){.core = core,
+                       .engine = engine,
+                       .index = index,
+                       .sweep = {.destroy = sweep}};
     sio_list_init(&loop->nexts);
 }
 
@@ -303,6 +316,8 @@ static sio_handlers *new_handlers(sio_namespace *nsp, const char *event)
         return NULL;
     }
     handlers->name = strdup(event);
+    handlers->view = sio_text(event);
+    handlers->view.base = (const uint8_t *)handlers->name;
     if (handlers->name == NULL ||
         sio_map_insert(&nsp->handlers, &handlers->node) != SIO_OK) {
         free_handlers(handlers);

@@ -276,6 +276,9 @@ sio_error sio_server_listen(sio_server *server)
     for (unsigned i = 0; i < server->config.threads; i++) {
         tp_loop_adopt(&server->workers[i].loop);
         tp_loop_start(&server->workers[i].loop);
+        if (server->core.fixed) {
+            tp_loop_share(&server->workers[i].loop);
+        }
     }
     if (server->config.stop_on_signals) {
         ev_signal_start(ev, &server->interrupt);

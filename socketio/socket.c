@@ -74,7 +74,10 @@ void sio_socket_unlist(sio_socket *socket)
     sio_link_drop(&socket->in_client);
     socket->client->count--;
     socket->client = NULL;
-    sio_socket_unref(socket);
+    sio_loop *loop = socket->local->loop;
+    socket->next_dead = loop->dead;
+    loop->dead = socket;
+    sio_reap_later(loop->engine->doomed, &loop->sweep);
 }
 
 static void tell_disconnect(const sio_hooks *hooks, sio_socket *socket,

@@ -207,6 +207,7 @@ static sio_error emit_survey(const sio_broadcast *b, const char *event,
         return err;
     }
     r.out.form = (b->flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
+    sio_outgoing_share(&r.out, core);
     return sio_spread(b, &r.task, sizeof(r));
 }
 

@@ -14,7 +14,7 @@ typedef struct peer {
     tp_loop loop;
     tp_http_conn *conn; /* NULL once gone */
     int fd;             /* the client's end */
-    size_t held; /* the most bytes that waited to be sent */
+    size_t held;        /* the most bytes that waited to be sent */
     peer_serve *serve;
     void *arg;
 } peer;

@@ -193,6 +193,7 @@ static void *own(void *arg)
     for (size_t i = 0; i < PER_SHARER; i++) {
         sio_frame *frame = sio_frame_new(&pool, lengths[1 + i % 10]);
         memset(frame->data, (int)(i % 7), frame->len);
+        sio_frame_share(frame);
         for (size_t j = 0; j < SHARERS; j++) {
             sio_frame *empty = NULL;
             sio_frame_ref(frame);

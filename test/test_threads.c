@@ -377,8 +377,8 @@ static void test_even(void **state)
     }
     for (int again = 0; again < 3; again++) {
         for (unsigned i = 0; i < LOOPS; i++) {
-            uint64_t here = sio_server_loop_counter(rig.server, i,
-                                                    SIO_COUNTER_SESSIONS);
+            uint64_t here =
+                sio_server_loop_counter(rig.server, i, SIO_COUNTER_SESSIONS);
             assert_in_range(here, COUNT / LOOPS - 4, COUNT / LOOPS + 4);
         }
         /* Those who came first stay, others leave and come again. */
@@ -441,9 +441,9 @@ static void test_fixed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_storm), cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_storm),         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_after_the_end), cmocka_unit_test(test_waves),
-        cmocka_unit_test(test_even), cmocka_unit_test(test_fixed),
+        cmocka_unit_test(test_even),          cmocka_unit_test(test_fixed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

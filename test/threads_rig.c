@@ -62,15 +62,13 @@ void threads_rig_start(threads_rig *rig, unsigned threads,
         change(&config);
     }
     *rig = (threads_rig){.server = sio_server_new(&config)};
-    REQUIRE(rig->server != NULL &&
-            sio_server_threads(rig->server) == threads);
+    REQUIRE(rig->server != NULL && sio_server_threads(rig->server) == threads);
     pthread_mutex_init(&rig->lock, NULL);
     rig->root = sio_server_of(rig->server, "/");
-    REQUIRE(sio_namespace_on_connection(rig->root, on_connection, rig) ==
-                SIO_OK &&
-            sio_namespace_on_disconnect(rig->root, on_disconnect, rig) ==
-                SIO_OK &&
-            sio_namespace_on_drained(rig->root, on_drained, rig) == SIO_OK);
+    REQUIRE(
+        sio_namespace_on_connection(rig->root, on_connection, rig) == SIO_OK &&
+        sio_namespace_on_disconnect(rig->root, on_disconnect, rig) == SIO_OK &&
+        sio_namespace_on_drained(rig->root, on_drained, rig) == SIO_OK);
     REQUIRE(sio_server_listen(rig->server) == SIO_OK);
     rig->port = sio_server_port(rig->server);
     REQUIRE(pthread_create(&rig->thread, NULL, run, rig->server) == 0);
@@ -142,7 +140,6 @@ bool threads_rig_sanitized(void)
 
 size_t threads_rig_memory(void)
 {
-    return threads_rig_sanitized()
-               ? __sanitizer_get_current_allocated_bytes()
-               : mallinfo2().uordblks;
+    return threads_rig_sanitized() ? __sanitizer_get_current_allocated_bytes()
+                                   : mallinfo2().uordblks;
 }

@@ -26,7 +26,8 @@ static void send_all(const ws_client *c, const void *data, size_t len)
     }
 }
 
-/* Masked with zeroes, which is allowed, and the bytes can be read in a trace. */
+/* Masked with zeroes, which is allowed, and the bytes can be read in a trace.
+ */
 static void send_frame(const ws_client *c, uint8_t opcode, const void *data,
                        size_t len)
 {

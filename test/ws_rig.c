@@ -93,8 +93,10 @@ void ws_rig_init(ws_rig *rig, bool base64, size_t room)
         .config = {.limits = {.max_message = 1000, .max_fragments = 100},
                    .close_timeout = 5000},
     };
+    static const eio_config config = {.max_backlog = 1000000};
     memory_loop_init(&rig->loop, NULL);
     memory_stream_init(&rig->ms);
+    rig->engine.config = &config;
     rig->ms.room = room;
     rig->ws =
         tp_websocket_new(&rig->loop, &rig->engine, &rig->ms.base, &rig->config,

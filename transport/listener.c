@@ -212,8 +212,8 @@ static bool has_ipv6(void)
 {
     struct sockaddr_in6 any = {.sin6_family = AF_INET6};
     int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool has = fd >= 0 &&
-               bind(fd, (const struct sockaddr *)&any, sizeof(any)) == 0;
+    bool has =
+        fd >= 0 && bind(fd, (const struct sockaddr *)&any, sizeof(any)) == 0;
     if (fd >= 0) {
         close(fd);
     }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "transport/backend.h"
+
 /* Flushing may make others dirty: a poll that is answered makes its
  * connection so.  What is dirty after that many rounds waits for the next
  * turn, so that a callback which always sends cannot hold the loop. */
@@ -150,7 +152,7 @@ static sio_error init_memory(tp_loop *loop)
 
 sio_error tp_loop_init(tp_loop *loop, struct ev_loop *ev, const sio_log *log)
 {
-    *loop = (tp_loop){.ev = ev, .own = ev == NULL, .log = log};
+    *loop = (tp_loop){.ev = ev, .own = ev == NULL, .backend = -1, .log = log};
     sio_error err = init_memory(loop);
     if (err == SIO_OK && loop->own) {
         loop->ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
@@ -186,6 +188,12 @@ void tp_loop_start(tp_loop *loop)
     ev_prepare_start(loop->ev, &loop->prepare);
     ev_check_start(loop->ev, &loop->check);
     ev_io_start(loop->ev, &loop->inbox_io);
+}
+
+void tp_loop_share(tp_loop *loop)
+{
+    ev_run(loop->ev, EVRUN_NOWAIT); /* has libev add the inbox */
+    loop->backend = tp_backend_find(sio_inbox_fd(&loop->inbox));
 }
 
 void tp_loop_stop(tp_loop *loop)

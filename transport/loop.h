@@ -40,7 +40,8 @@ typedef struct tp_dirty {
  */
 typedef struct tp_loop {
     struct ev_loop *ev;
-    bool own; /* whether `ev` is to be destroyed */
+    bool own;    /* whether `ev` is to be destroyed */
+    int backend; /* its epoll descriptor, once needed; see backend.h; or -1 */
     const sio_log *log;
     ev_prepare prepare;
     ev_check check;
@@ -80,6 +81,10 @@ void tp_loop_stop(tp_loop *loop);
 
 /* Runs what is doomed and frees all.  Nothing may use the loop any more. */
 void tp_loop_deinit(tp_loop *loop);
+
+/* Makes sure that descriptors can be given to other loops.  Before it runs,
+ * once it has been started. */
+void tp_loop_share(tp_loop *loop);
 
 /* Has `dirty->flush` called at the end of this turn; twice is once. */
 void tp_loop_dirty(tp_loop *loop, tp_dirty *dirty);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/reap.h"
+#include "transport/backend.h"
 
 typedef struct tp_tcp {
     tp_stream base;
@@ -106,6 +107,7 @@ static void leave(tp_stream *s)
 {
     tp_tcp *tcp = of(s);
     ev_io_stop(tcp->loop->ev, &tcp->io);
+    tp_backend_forget(tcp->loop->backend, tcp->io.fd);
     tcp->loop = NULL;
 }
 
