@@ -17,7 +17,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 PUBLIC = r"socketio/(adapter|error|jansson|log|socketio)\.h"
 LIBC = (
-    r"(arpa/inet|assert|ctype|dirent|errno|fcntl|getopt|inttypes|limits|locale|math|poll|pthread|"
+    r"(arpa/inet|assert|ctype|dirent|errno|fcntl|getopt|inttypes|limits|locale|malloc|math|poll|pthread|"
     r"sched|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|"
     r"string|strings|time|unistd|netdb|netinet/\w+|sys/\w+|"
     r"[a-z]mmintrin|arm_neon|linux/\w+)\.h"

@@ -49,8 +49,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-void threads_rig_start(threads_rig *rig, unsigned threads,
-                       void (*change)(sio_server_config *config))
+void threads_rig_prepare(threads_rig *rig, unsigned threads,
+                         void (*change)(sio_server_config *config))
 {
     sio_server_config config = SIO_SERVER_CONFIG_DEFAULT;
     config.host = "127.0.0.1";
@@ -69,9 +69,20 @@ void threads_rig_start(threads_rig *rig, unsigned threads,
         sio_namespace_on_connection(rig->root, on_connection, rig) == SIO_OK &&
         sio_namespace_on_disconnect(rig->root, on_disconnect, rig) == SIO_OK &&
         sio_namespace_on_drained(rig->root, on_drained, rig) == SIO_OK);
+}
+
+void threads_rig_run(threads_rig *rig)
+{
     REQUIRE(sio_server_listen(rig->server) == SIO_OK);
     rig->port = sio_server_port(rig->server);
     REQUIRE(pthread_create(&rig->thread, NULL, run, rig->server) == 0);
+}
+
+void threads_rig_start(threads_rig *rig, unsigned threads,
+                       void (*change)(sio_server_config *config))
+{
+    threads_rig_prepare(rig, threads, change);
+    threads_rig_run(rig);
 }
 
 void threads_rig_stop(threads_rig *rig)

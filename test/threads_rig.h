@@ -26,6 +26,11 @@ typedef struct threads_rig {
 void threads_rig_start(threads_rig *rig, unsigned threads,
                        void (*change)(sio_server_config *config));
 
+/* The same in two steps: handlers may be added in between. */
+void threads_rig_prepare(threads_rig *rig, unsigned threads,
+                         void (*change)(sio_server_config *config));
+void threads_rig_run(threads_rig *rig);
+
 /* Stops and frees it. */
 void threads_rig_stop(threads_rig *rig);
 

@@ -1,5 +1,7 @@
 #include "transport/front.h"
 
+#include <malloc.h>
+
 #include "transport/front_impl.h"
 
 /* -------------------------------------------------------------- routing -- */
@@ -160,9 +162,34 @@ static void on_refused(void *owner, tp_http_conn *conn, sio_error err)
     }
 }
 
+/* How many connections make a peak, and how long after it memory is returned:
+ * what has gone by then may come again. */
+#define PEAK_MIN 256
+#define SHRINK_MS 250
+
+/* The allocator keeps what was freed in between what is in use; it has to be
+ * asked. */
+static void on_shrink(sio_timer *timer)
+{
+    tp_front *front = SIO_OWNER(timer, tp_front, shrink);
+    front->peak = front->open;
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+}
+
+static void look_at_peak(tp_front *front)
+{
+    if (front->peak >= PEAK_MIN && front->open <= front->peak / 4) {
+        sio_wheel_arm(&front->loop->wheel, &front->shrink,
+                      front->loop->now + SHRINK_MS);
+    }
+}
+
 void tp_front_connection_ended(tp_front *front)
 {
     front->open--;
+    look_at_peak(front);
     atomic_fetch_sub_explicit(&front->load, 1, memory_order_relaxed);
     eio_uncount(front->engine, SIO_COUNTER_CONNECTIONS);
     front->ended(front->app);
@@ -190,6 +217,7 @@ static const tp_http_events http_events = {
 void tp_front_init(tp_front *front)
 {
     atomic_init(&front->load, 0);
+    front->shrink.fire = on_shrink;
     sio_list_init(&front->conns);
     sio_list_init(&front->websockets);
     sio_list_init(&front->exchanges);
@@ -197,6 +225,7 @@ void tp_front_init(tp_front *front)
 
 void tp_front_deinit(tp_front *front)
 {
+    sio_wheel_cancel(&front->loop->wheel, &front->shrink);
     while (!sio_list_empty(&front->exchanges)) {
         tp_exchange_free(SIO_OWNER(front->exchanges.next, tp_exchange, link));
     }
@@ -212,6 +241,7 @@ tp_http_conn *tp_front_take(tp_front *front, tp_stream *stream)
     }
     sio_list_append(&front->conns, &conn->link);
     front->open++;
+    front->peak = front->open > front->peak ? front->open : front->peak;
     eio_count(front->engine, SIO_COUNTER_CONNECTIONS);
     return conn;
 }

@@ -68,7 +68,9 @@ typedef struct tp_front {
     sio_link conns;           /* of tp_http_conn.link */
     sio_link websockets;      /* of tp_websocket */
     sio_link exchanges;       /* of tp_exchange: not answered yet */
-    size_t open;              /* connections of either kind */
+    size_t open;         /* connections of either kind */
+    size_t peak;         /* the most there were since memory was returned */
+    sio_timer shrink;    /* soon after most have gone: returns memory */
     bool closing;
 } tp_front;
 
