@@ -165,8 +165,8 @@ static void on_headers(sio_http_request *request, void *arg)
     state->headers = json_object();
     for (uint32_t i = 0; i < r->header_count; i++) {
         json_object_set_new(
-            state->headers, (const char *)r->headers[i].name.base,
-            json_string((const char *)r->headers[i].value.base));
+            state->headers, (const char *)eio_request_header(r, i).name.base,
+            json_string((const char *)eio_request_header(r, i).value.base));
     }
 }
 

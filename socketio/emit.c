@@ -171,11 +171,13 @@ sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
         return SIO_ERR_CLOSED;
     }
     bool here = sio_socket_is_here(socket);
+    sio_frame_pool *frames = here ? sio_socket_engine(socket)->frames
+                                  : sio_core_frames(socket->nsp->core);
     if (here && sio_socket_drops(socket, flags)) {
         return sio_event_check(event);
     }
-    sio_error err = sio_outgoing_event(
-        &out, socket->nsp, sio_socket_frames(socket), event, args, NULL);
+    sio_error err =
+        sio_outgoing_event(&out, socket->nsp, frames, event, args, NULL);
     if (err != SIO_OK) {
         return err;
     }

@@ -72,17 +72,17 @@ void sio_socket_free_handshake(sio_socket *socket)
 
 static bool header_is(const eio_request *r, uint32_t at, sio_bytes name)
 {
-    return sio_bytes_eq(r->headers[at].name, name);
+    return sio_bytes_eq(eio_request_header(r, at).name, name);
 }
 
 /* Writes the values of all headers like the one at `first`, joined. */
 static void write_joined(sio_writer *w, const eio_request *r, uint32_t first)
 {
-    sio_write_bytes(w, r->headers[first].value);
+    sio_write_bytes(w, eio_request_header(r, first).value);
     for (uint32_t i = first + 1; i < r->header_count; i++) {
-        if (header_is(r, i, r->headers[first].name)) {
+        if (header_is(r, i, eio_request_header(r, first).name)) {
             sio_write_bytes(w, SIO_LIT(", "));
-            sio_write_bytes(w, r->headers[i].value);
+            sio_write_bytes(w, eio_request_header(r, i).value);
         }
     }
 }
@@ -90,7 +90,7 @@ static void write_joined(sio_writer *w, const eio_request *r, uint32_t first)
 static bool repeats_later(const eio_request *r, uint32_t at)
 {
     for (uint32_t i = at + 1; i < r->header_count; i++) {
-        if (header_is(r, i, r->headers[at].name)) {
+        if (header_is(r, i, eio_request_header(r, at).name)) {
             return true;
         }
     }
@@ -124,7 +124,7 @@ const char *sio_handshake_header(const sio_handshake *handshake,
         if (header_is(r, i, sio_text(name))) {
             return repeats_later(r, i)
                        ? remember(self, name, false, join(&self->arena, r, i))
-                       : (const char *)r->headers[i].value.base;
+                       : (const char *)eio_request_header(r, i).value.base;
         }
     }
     return NULL;
@@ -223,7 +223,7 @@ static void write_text(sio_writer *w, sio_bytes text)
 static bool repeats_earlier(const eio_request *r, uint32_t at)
 {
     for (uint32_t i = 0; i < at; i++) {
-        if (header_is(r, i, r->headers[at].name)) {
+        if (header_is(r, i, eio_request_header(r, at).name)) {
             return true;
         }
     }
@@ -244,7 +244,7 @@ static void write_headers(sio_writer *w, const eio_request *r)
             sio_write_byte(w, ',');
         }
         first = false;
-        sio_json_write_string(w, r->headers[i].name);
+        sio_json_write_string(w, eio_request_header(r, i).name);
         sio_write_byte(w, ':');
         write_text(w, sio_text(value == NULL ? "" : value));
         sio_arena_deinit(&arena);

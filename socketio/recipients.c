@@ -39,6 +39,21 @@ static void walk_room(const walk *w, const char *name)
     }
 }
 
+/* With nobody to leave out but one socket there is no need for marks, which
+ * would have to be written. */
+static void visit_everybody(sio_local *local, const sio_socket *except,
+                            sio_visit_fn *visit, void *arg)
+{
+    sio_map_walk it = sio_map_walk_start(&local->sockets);
+    sio_map_node *node;
+    while ((node = sio_map_walk_next(&it)) != NULL) {
+        sio_socket *socket = SIO_OWNER(node, sio_socket, node);
+        if (socket->state == SIO_SOCKET_CONNECTED && socket != except) {
+            visit(socket, arg);
+        }
+    }
+}
+
 static void walk_all(const walk *w)
 {
     sio_map_walk it = sio_map_walk_start(&w->local->sockets);
@@ -58,6 +73,12 @@ static void walk_names(const walk *w, const char *const *names, size_t count)
 void sio_recipients_each(sio_local *local, const sio_broadcast *b,
                          sio_visit_fn *visit, void *arg)
 {
+    if (b->to_count + b->to_list_count + b->except_count +
+            b->except_list_count ==
+        0) {
+        visit_everybody(local, b->except_socket, visit, arg);
+        return;
+    }
     walk w = {local, ++local->mark, NULL, arg};
     if (b->except_socket != NULL && b->except_socket->local == local) {
         b->except_socket->mark = w.mark;
