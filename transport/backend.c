@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 /* Whether a descriptor is an epoll one that watches `fd`: proc(5), "fdinfo". */
@@ -14,8 +15,8 @@ static bool watches(const char *name, int fd)
     (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%.20s", name);
     FILE *file = fopen(path, "re");
     while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL) {
-        int watched;
-        found = sscanf(line, "tfd: %d", &watched) == 1 && watched == fd;
+        found = strncmp(line, "tfd:", 4) == 0 &&
+                strtol(line + 4, NULL, 10) == fd;
     }
     if (file != NULL) {
         (void)fclose(file);
@@ -30,7 +31,7 @@ int tp_backend_find(int fd)
     int found = -1;
     while (dir != NULL && found < 0 && (entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] != '.' && watches(entry->d_name, fd)) {
-            found = atoi(entry->d_name);
+            found = (int)strtol(entry->d_name, NULL, 10);
         }
     }
     if (dir != NULL) {

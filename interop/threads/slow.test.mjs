@@ -34,11 +34,19 @@ function row(name) {
   return { done, check, get due() { return due; } };
 }
 
+/** `closed` is kept when the server says that this is the end. */
 function rawRow(ws, name) {
   const one = row(name);
-  eachFrame(ws, (opcode, payload) => {
-    const text = `42["broadcast",${one.due},"${PAD}"]`;
-    one.check(one.due, opcode === OP.TEXT && payload.equals(Buffer.from(text)));
+  one.closed = new Promise((done) => {
+    eachFrame(ws, (opcode, payload) => {
+      if (opcode === OP.CLOSE) {
+        ws.send(OP.CLOSE, payload);
+        done();
+        return;
+      }
+      const text = `42["broadcast",${one.due},"${PAD}"]`;
+      one.check(one.due, opcode === OP.TEXT && payload.equals(Buffer.from(text)));
+    });
   });
   return one;
 }
@@ -68,7 +76,7 @@ async function broadcastAll(sender, each) {
 }
 
 withThreads('clients that do not read', { 'max-backlog': MAX_BACKLOG }, (on) => {
-  on('they are cut off, and nobody else notices', async (t, server) => {
+  on('OP02 they are cut off, and nobody else notices', async (t, server) => {
     const slow = await Promise.all(Array.from({ length: SLOW }, () => rawWebSocket(t, server)));
     const raw = await Promise.all(Array.from({ length: RAW }, () => rawWebSocket(t, server)));
     const official = await Promise.all(Array.from({ length: OFFICIAL }, () => connected(t, server, '/', { transports: ['websocket'] })));
@@ -89,7 +97,12 @@ withThreads('clients that do not read', { 'max-backlog': MAX_BACKLOG }, (on) => 
     assert.equal(sum(young, 'disconnected_transport_error'), SLOW);
     assert.equal(sum(young, 'sockets'), RAW + OFFICIAL);
     await eventually(() => server.stderr().match(/send_failed/g)?.length, (n) => n === SLOW, 'each is logged');
+
+    // They find what had left for them, in order, and then the end.
+    const left = slow.map((ws, i) => rawRow(ws, `slow client ${i}`));
     for (const ws of slow) ws.wire.resume();
+    await within(Promise.race([Promise.all(left.map((one) => one.closed)), ...left.map((one) => one.done)]), LIMIT, 'the end of the slow ones');
+    for (const one of left) assert.ok(one.due > 0 && one.due < COUNT, `${one.due} broadcasts`);
     await Promise.all(slow.map((ws) => ws.wire.ended({ limit: LIMIT })));
     t.diagnostic(`memory: ${before.toFixed(1)} MiB, at most ${most.toFixed(1)}`);
     // Sanitizers keep what was freed for a while, and shadows of it.
