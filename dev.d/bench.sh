@@ -21,7 +21,7 @@ run_bench() {
     done
     python3 bench/bench.py --list "${args[@]}" >/dev/null # are they good?
     need_packages build unit bench "${purposes[@]}"
-    build_release
+    build_release interop/testserver
     [ -x "$BUILD/interop/testserver" ] ||
         die "build/ has no interop/testserver: meson configure build -Dtests=true"
     build_bench

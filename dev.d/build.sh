@@ -18,18 +18,17 @@ compile() {
     set_up "$@" && quiet "build-$(basename "$1")" ninja -C "$1"
 }
 
-# A folder that was set up by hand keeps its options.
+# build_release [TARGET...]: all of it, or these.  A folder that was set up by
+# hand keeps its options.
 build_release() {
     need_packages build unit
     say "Building a release in build/"
-    if [ -f "$BUILD/build.ninja" ]; then
-        compile "$BUILD"
-    else
-        # Across files, as the way of a message is short in each; the static
-        # library keeps ordinary code beside it.
-        compile "$BUILD" -Dbuildtype=release -Db_lto=true \
+    # Across files, as the way of a message is short in each; the static library
+    # keeps ordinary code beside it.
+    [ -f "$BUILD/build.ninja" ] ||
+        set_up "$BUILD" -Dbuildtype=release -Db_lto=true \
             -Dc_args=-ffat-lto-objects
-    fi
+    quiet build-release ninja -C "$BUILD" "$@"
 }
 
 # Fills build/client/ with the official client's bundles, of the npm package
