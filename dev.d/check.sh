@@ -63,7 +63,9 @@ run_fuzz() {
 run_coverage() {
     need_packages build unit coverage client
     say "Building with counters in build/coverage"
-    compile "$BUILD/coverage" -Dbuildtype=debug -Db_coverage=true
+    # Threads share the counters.
+    compile "$BUILD/coverage" -Dbuildtype=debug -Db_coverage=true \
+        -Dc_args=-fprofile-update=atomic
     find "$BUILD/coverage" -name '*.gcda' -delete
     say "Running unit and interop tests"
     quiet coverage-unit meson test -C "$BUILD/coverage" --no-rebuild --suite unit ||

@@ -10,6 +10,7 @@
  *   X-Initial, X-Every    on the answer that opens a session, on every answer
  */
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ static bool on_second(sio_http_request *request, void *arg)
 static bool on_generate_id(sio_http_request *request,
                            char id[SIO_SESSION_ID_SIZE], void *arg)
 {
-    static unsigned count;
+    static atomic_uint count;
     (void)arg;
     if (query_value(sio_http_query(request), "id", id, SIO_SESSION_ID_SIZE)) {
         return id[0] != '\0';

@@ -51,9 +51,9 @@ async function connectors(t, server, transports, state) {
   while (!state.stopped) {
     const socket = client(t, server, '/', { transports, timeout: 5000 });
     await new Promise((done) => {
-      socket.once('connect', done);
-      socket.once('connect_error', done);
-      socket.once('disconnect', done);
+      for (const event of ['connect', 'connect_error', 'disconnect']) socket.once(event, done);
+      // A client does not notice when this happens before it is open.
+      socket.io.engine.once('close', done);
     });
     socket.disconnect();
     state.connects++;
