@@ -137,6 +137,11 @@ static sio_namespace *new_namespace(sio_core *core, const char *name,
 
 sio_namespace *sio_core_of(sio_core *core, const char *name)
 {
+    sio_namespace *known =
+        name[0] == '/' ? sio_core_find(core, sio_text(name)) : NULL;
+    if (known != NULL) {
+        return known; /* mostly, and without making another one first */
+    }
     if (name[0] == '/') {
         name++;
     }
