@@ -43,28 +43,50 @@ static void put_chunk(sio_chunk_pool *pool, sio_frameq_chunk *chunk)
     pool->count++;
 }
 
+/* Makes `chunk` the first of an empty queue, or else the last. */
+static void add_chunk(sio_frameq *q, sio_frameq_chunk *chunk)
+{
+    if (q->head == NULL) {
+        chunk->bytes = chunk->offset = 0;
+        chunk->count = 0;
+        q->head = chunk;
+    } else {
+        q->head->tail->next = chunk;
+    }
+    q->head->tail = chunk;
+}
+
 sio_error sio_frameq_push(sio_frameq *q, sio_chunk_pool *pool, sio_frame *frame,
                           uint32_t flags)
 {
-    sio_frameq_chunk *tail = q->tail;
+    sio_frameq_chunk *tail = q->head == NULL ? NULL : q->head->tail;
     if (tail == NULL || tail->end == SIO_FRAMEQ_CHUNK) {
         tail = get_chunk(pool);
         if (tail == NULL) {
             return SIO_ERR_NO_MEMORY;
         }
-        if (q->tail == NULL) {
-            q->head = tail;
-        } else {
-            q->tail->next = tail;
-        }
-        q->tail = tail;
+        add_chunk(q, tail);
     }
     tail->entries[tail->end++] =
         (sio_frameq_entry){sio_frame_ref(frame), flags};
-    q->count++;
-    q->bytes += frame->len;
+    q->head->count++;
+    q->head->bytes += frame->len;
     pool->queued += frame->len;
     return SIO_OK;
+}
+
+/* Takes the first chunk, which is used up, off the queue. */
+static void drop_chunk(sio_frameq *q, sio_chunk_pool *pool)
+{
+    sio_frameq_chunk *old = q->head, *next = old->next;
+    if (next != NULL) {
+        next->tail = old->tail;
+        next->bytes = old->bytes;
+        next->offset = old->offset;
+        next->count = old->count;
+    }
+    q->head = next;
+    put_chunk(pool, old);
 }
 
 void sio_frameq_pop(sio_frameq *q, sio_chunk_pool *pool)
@@ -72,18 +94,13 @@ void sio_frameq_pop(sio_frameq *q, sio_chunk_pool *pool)
     sio_frameq_chunk *head = q->head;
     assert(head != NULL);
     sio_frame *frame = head->entries[head->begin++].frame;
-    q->count--;
-    q->bytes -= frame->len;
+    head->count--;
+    head->bytes -= frame->len;
+    head->offset = 0;
     pool->queued -= frame->len;
-    q->offset = 0;
     sio_frame_unref(frame);
-
     if (head->begin == head->end) {
-        q->head = head->next;
-        if (q->head == NULL) {
-            q->tail = NULL;
-        }
-        put_chunk(pool, head);
+        drop_chunk(q, pool);
     }
 }
 
@@ -96,19 +113,20 @@ void sio_frameq_clear(sio_frameq *q, sio_chunk_pool *pool)
 
 void sio_frameq_move(sio_frameq *dst, sio_frameq *src)
 {
-    assert(dst != src && (dst->head == NULL || src->offset == 0));
-    if (src->head == NULL) {
+    sio_frameq_chunk *to = dst->head, *from = src->head;
+    assert(dst != src && (to == NULL || sio_frameq_offset(src) == 0));
+    src->head = NULL;
+    if (from == NULL) {
         return;
     }
-    if (dst->head == NULL) {
-        *dst = *src;
-    } else {
-        dst->tail->next = src->head;
-        dst->tail = src->tail;
-        dst->count += src->count;
-        dst->bytes += src->bytes;
+    if (to == NULL) {
+        dst->head = from;
+        return;
     }
-    *src = (sio_frameq){0};
+    to->tail->next = from;
+    to->tail = from->tail;
+    to->count += from->count;
+    to->bytes += from->bytes;
 }
 
 const sio_frameq_entry *sio_frameq_walk_next(sio_frameq_walk *walk)

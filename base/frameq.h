@@ -8,13 +8,17 @@ typedef struct sio_frameq_entry {
     uint32_t flags; /* the user's */
 } sio_frameq_entry;
 
-#define SIO_FRAMEQ_CHUNK 15
+#define SIO_FRAMEQ_CHUNK 13
 
 /* A piece of a queue: the entries from `begin` on, up to `end`.  None is empty
- * while it is in a queue. */
+ * while it is in a queue.  The first one keeps the books of the whole queue. */
 typedef struct sio_frameq_chunk {
     struct sio_frameq_chunk *next;
-    uint32_t begin, end;
+    struct sio_frameq_chunk *tail; /* in the first: the last one */
+    size_t bytes;   /* in the first: of all frames in the queue */
+    size_t offset;  /* in the first: see sio_frameq_offset() */
+    uint32_t count; /* in the first: entries in the queue */
+    uint16_t begin, end;
     sio_frameq_entry entries[SIO_FRAMEQ_CHUNK];
 } sio_frameq_chunk;
 
@@ -29,17 +33,42 @@ typedef struct sio_chunk_pool {
 void sio_chunk_pool_deinit(sio_chunk_pool *pool);
 
 /*
- * References to frames, first in, first out.  Start zeroed; an empty queue
- * holds no memory.  One thread at a time.  A pool given to one of these
- * functions may be another one than last time, if it is of the same thread.
+ * References to frames, first in, first out, fewer than 2^32.  Start zeroed; an
+ * empty queue holds no memory, and is one pointer.  One thread at a time.  A
+ * pool given to one of these functions may be another one than last time, if
+ * it is of the same thread.
  */
 typedef struct sio_frameq {
-    sio_frameq_chunk *head, *tail; /* NULL while empty */
-    size_t count;
-    size_t bytes;  /* sum of `len` over all frames in the queue */
-    size_t offset; /* the user's: how much of the first entry is done; 0 again
-                      when that one leaves */
+    sio_frameq_chunk *head; /* NULL while empty */
 } sio_frameq;
+
+static inline bool sio_frameq_empty(const sio_frameq *q)
+{
+    return q->head == NULL;
+}
+
+static inline size_t sio_frameq_count(const sio_frameq *q)
+{
+    return q->head == NULL ? 0 : q->head->count;
+}
+
+/* The sum of `len` over all frames in the queue. */
+static inline size_t sio_frameq_bytes(const sio_frameq *q)
+{
+    return q->head == NULL ? 0 : q->head->bytes;
+}
+
+/* The user's: how much of the first entry is done; 0 again when that one
+ * leaves.  To be set only while the queue is not empty. */
+static inline size_t sio_frameq_offset(const sio_frameq *q)
+{
+    return q->head == NULL ? 0 : q->head->offset;
+}
+
+static inline void sio_frameq_set_offset(sio_frameq *q, size_t offset)
+{
+    q->head->offset = offset;
+}
 
 /* Shares `frame`: the queue takes its own reference.  Fails with NO_MEMORY,
  * changing nothing. */
@@ -53,7 +82,7 @@ void sio_frameq_pop(sio_frameq *q, sio_chunk_pool *pool);
 void sio_frameq_clear(sio_frameq *q, sio_chunk_pool *pool);
 
 /* Moves all entries of `src` behind those of `dst`, in constant time, and
- * leaves `src` empty.  `src->offset` must be 0 unless `dst` is empty. */
+ * leaves `src` empty.  The offset of `src` must be 0 unless `dst` is empty. */
 void sio_frameq_move(sio_frameq *dst, sio_frameq *src);
 
 /* Lends the first entry, or NULL. */

@@ -52,7 +52,7 @@ const char *eio_session_transport_name(const eio_session *session)
 size_t eio_session_backlog(const eio_session *session)
 {
     size_t held = session->transport == NULL ? 0 : session->transport->unsent;
-    return held + session->outbox.bytes;
+    return held + sio_frameq_bytes(&session->outbox);
 }
 
 bool eio_session_idle(const eio_session *session)
@@ -107,7 +107,7 @@ sio_error eio_session_queue(eio_session *s, sio_frame *frame, eio_form form)
 {
     eio_transport *tp = s->transport;
     eio_count(s->engine, SIO_COUNTER_PACKETS_OUT);
-    if (tp->writable && s->outbox.count == 0) {
+    if (tp->writable && sio_frameq_empty(&s->outbox)) {
         return tp->ops->send(tp, frame, form);
     }
     return sio_frameq_push(&s->outbox, s->engine->chunks, frame, form);
@@ -122,34 +122,87 @@ static void close_doomed(eio_session *s)
     eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_TRANSPORT_ERROR, s->doom);
 }
 
+/* Whether `len` bytes more may wait.  What comes alone may be as large as it
+ * likes: the limit is for what piles up. */
+static bool has_room(const eio_session *s, size_t len)
+{
+    size_t backlog = eio_session_backlog(s);
+    size_t limit = s->engine->config->max_backlog;
+    return backlog == 0 || (backlog <= limit && len <= limit - backlog);
+}
+
 sio_error eio_session_send(eio_session *session, sio_frame *frame,
                            eio_form form)
 {
     if (!is_open(session)) {
         return SIO_ERR_CLOSED;
     }
-    /* What comes alone may be as large as it likes: the limit is for what
-     * piles up. */
-    size_t backlog = eio_session_backlog(session);
-    size_t limit = session->engine->config->max_backlog;
     sio_error err = session->doom;
     if (err != SIO_OK) {
         return err;
     }
-    if (backlog != 0 && (backlog > limit || frame->len > limit - backlog)) {
-        err = SIO_ERR_BACKLOG;
-        if (session->engine->config->backlog_policy == SIO_BACKLOG_REFUSE) {
-            eio_count(session->engine, SIO_COUNTER_BACKLOG_REFUSED);
-            return err;
-        }
-    } else {
+    if (has_room(session, frame->len)) {
         err = eio_session_queue(session, frame, form);
         session->owes_drained = true;
+    } else if (session->engine->config->backlog_policy == SIO_BACKLOG_REFUSE) {
+        eio_count(session->engine, SIO_COUNTER_BACKLOG_REFUSED);
+        return SIO_ERR_BACKLOG;
+    } else {
+        err = SIO_ERR_BACKLOG;
     }
     if (err != SIO_OK) {
         doom(session, err);
     }
     return err;
+}
+
+/* Whether the carrier is to be given what comes next. */
+static bool is_carried(const eio_session *s)
+{
+    return is_open(s) && s->doom == SIO_OK && s->transport->writable &&
+           sio_frameq_empty(&s->outbox);
+}
+
+uint8_t *eio_session_place(eio_session *session, size_t len)
+{
+    eio_session *s = session;
+    if (!is_carried(s) || s->transport->ops->place == NULL ||
+        !has_room(s, len + 1)) {
+        return NULL;
+    }
+    uint8_t *at = s->transport->ops->place(s->transport, len + 1);
+    if (at == NULL) {
+        return NULL;
+    }
+    eio_count(s->engine, SIO_COUNTER_PACKETS_OUT);
+    s->owes_drained = true;
+    *at = '0' + EIO_PACKET_MESSAGE;
+    return at + 1;
+}
+
+sio_error eio_session_send_burst(eio_session *session, eio_burst *burst)
+{
+    eio_session *s = session;
+    sio_error err = SIO_MORE;
+    if (burst->count > 1 && is_carried(s) &&
+        s->transport->ops->send_burst != NULL && has_room(s, burst->bytes)) {
+        err = s->transport->ops->send_burst(s->transport, burst);
+    }
+    if (err == SIO_OK) {
+        sio_metric_add(&s->engine->counters[SIO_COUNTER_PACKETS_OUT],
+                       burst->count);
+        s->owes_drained = true;
+    } else if (err != SIO_MORE) {
+        doom(s, err);
+    }
+    for (size_t i = 0; err == SIO_MORE && i < burst->count; i++) {
+        sio_error one =
+            eio_session_send(s, burst->items[i].frame, burst->items[i].form);
+        if (one != SIO_OK && one != SIO_ERR_BACKLOG) {
+            return one;
+        }
+    }
+    return err == SIO_MORE ? SIO_OK : err;
 }
 
 /* ------------------------------------------------------------- closing -- */
@@ -224,7 +277,7 @@ void eio_session_close(eio_session *session, eio_close_mode mode)
                       eio_now(s->engine) + s->engine->config->close_timeout);
     }
     eio_session_flush(s);
-    if (s->outbox.count == 0) {
+    if (sio_frameq_empty(&s->outbox)) {
         close_flushed(s);
     }
 }
@@ -326,7 +379,7 @@ static void on_drained(void *owner, eio_transport *tp)
     eio_session *s = owner;
     (void)tp;
     eio_session_flush(s);
-    if (s->outbox.count != 0) {
+    if (!sio_frameq_empty(&s->outbox)) {
         return;
     }
     if (s->state == EIO_STATE_CLOSING) {

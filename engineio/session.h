@@ -57,6 +57,18 @@ sio_error eio_session_send(eio_session *session, sio_frame *frame,
                            eio_form form);
 
 /*
+ * Room for a text message of `len` bytes, without the engine's byte, that is
+ * sent by this: where the carrier will send it from, for the caller to fill
+ * before it calls anything else.  NULL where that cannot be now; make a frame
+ * then, and send that.
+ */
+uint8_t *eio_session_place(eio_session *session, size_t len);
+
+/* Sends all messages of a burst, each as eio_session_send() does.  The carrier
+ * may leave something in `burst->wire`, for the caller to give back. */
+sio_error eio_session_send_burst(eio_session *session, eio_burst *burst);
+
+/*
  * Closes from this side.  LINGER lets out what is queued first, so `closed`
  * may come later: when the transport can take all of it, it comes before this
  * returns.  NOW never waits.  On a closed session nothing happens.

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/frame.h"
+#include "engineio/burst.h"
 #include "engineio/packet.h"
 #include "socketio/socketio.h"
 
@@ -33,6 +34,16 @@ typedef struct eio_transport_ops {
      * affair.  Call it only while `writable`.  Never calls back into the
      * session before returning. May fail with NO_MEMORY. */
     sio_error (*send)(eio_transport *tp, sio_frame *frame, eio_form form);
+
+    /* As `send`, of all messages of a burst.  Returns SIO_MORE, having done
+     * nothing, where they have to be sent one by one.  May be NULL. */
+    sio_error (*send_burst)(eio_transport *tp, eio_burst *burst);
+
+    /* Room for the text packet of `len` bytes that leaves next, where the
+     * carrier will send it from.  The caller fills it, the type digit first,
+     * before it calls anything else, and so has sent it.  NULL where that
+     * cannot be now; then `send` it.  May be NULL. */
+    uint8_t *(*place)(eio_transport *tp, size_t len);
 
     /* Ends the transport, which is final: no event but `gone` follows, in a
      * later loop turn, exactly once. */

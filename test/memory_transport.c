@@ -68,7 +68,7 @@ static void say_queue(memory_transport *mt)
 /* Answers the waiting poll with what is queued and then `last`. */
 static void answer(memory_transport *mt, const char *last)
 {
-    bool alone = mt->queue.count == 0;
+    bool alone = sio_frameq_empty(&mt->queue);
     REQUIRE(mt->polled);
     mt->polled = false;
     mt->shell->base.writable = false;
@@ -100,7 +100,7 @@ static sio_error send_frame(eio_transport *tp, sio_frame *frame, eio_form form)
         return SIO_ERR_NO_MEMORY;
     }
     sio_error err = sio_frameq_push(&mt->queue, mt->chunks, frame, form);
-    tp->unsent = mt->queue.bytes;
+    tp->unsent = sio_frameq_bytes(&mt->queue);
     if (err == SIO_OK && mt->kind == MEMORY_POLLING && !mt->greeted) {
         mt->greeted = true;
         answer(mt, "");
@@ -138,7 +138,7 @@ static void release(eio_transport *tp)
     REQUIRE(!mt->closed && !mt->gone);
     mt->releases++;
     if (mt->polled) {
-        mt->owes = mt->queue.count != 0;
+        mt->owes = !sio_frameq_empty(&mt->queue);
         answer(mt, "6");
     }
 }
@@ -315,7 +315,7 @@ void memory_transport_drop(memory_transport *mt, sio_error why)
 
 static bool leaves(const memory_transport *mt)
 {
-    return mt->queue.count != 0 && !mt->slow &&
+    return !sio_frameq_empty(&mt->queue) && !mt->slow &&
            (mt->kind == MEMORY_WEBSOCKET || mt->polled);
 }
 

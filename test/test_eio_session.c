@@ -273,7 +273,7 @@ static void test_not_writable(void **state)
     tp->writable = true;
     assert_int_equal(rig_send(client, "c"), SIO_OK); /* not past the others */
     tp->events->drained(tp->owner, tp);
-    assert_int_equal(client->mt->queue.count, 3);
+    assert_int_equal(sio_frameq_count(&client->mt->queue), 3);
     rig_turn(&rig);
     assert_string_equal(memory_transport_said(client->mt), " 4a 4b 4c");
     assert_string_equal(rig_told(client), " drained");

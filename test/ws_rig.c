@@ -28,7 +28,15 @@ static void echo(ws_rig *rig, const eio_packet *packet)
     put(&rig->echoed, packet->data);
     put(&rig->echoed, SIO_LIT("];"));
     put(&text, packet->data);
-    REQUIRE(ws_rig_send(rig, sio_buf_view(&text), packet->form) == SIO_OK);
+    uint8_t *at = rig->in_place && packet->form == EIO_FORM_TEXT
+                      ? rig->tp->ops->place(rig->tp, text.len)
+                      : NULL;
+    if (at != NULL) {
+        memcpy(at, text.base, text.len);
+        rig->placed++;
+    } else {
+        REQUIRE(ws_rig_send(rig, sio_buf_view(&text), packet->form) == SIO_OK);
+    }
     sio_buf_deinit(&text);
 }
 
@@ -98,9 +106,10 @@ void ws_rig_init(ws_rig *rig, bool base64, size_t room)
     memory_stream_init(&rig->ms);
     rig->engine.config = &config;
     rig->ms.room = room;
-    rig->ws =
-        tp_websocket_new(&rig->loop, &rig->engine, &rig->ms.base, &rig->config,
-                         SIO_LIT(WS_RIG_RESPONSE), base64, on_ended, rig);
+    rig->home = (tp_websocket_home){&rig->loop, &rig->engine, &rig->config,
+                                    on_ended, rig};
+    rig->ws = tp_websocket_new(&rig->home, &rig->ms.base,
+                               SIO_LIT(WS_RIG_RESPONSE), base64);
     REQUIRE(rig->ws != NULL);
     rig->tp = tp_websocket_base(rig->ws);
     REQUIRE(rig->tp->writable);

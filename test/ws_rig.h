@@ -13,11 +13,14 @@ typedef struct ws_rig {
     tp_loop loop;
     eio_engine engine; /* zeroed */
     tp_websocket_config config;
+    tp_websocket_home home;
     memory_stream ms;
     tp_websocket *ws;
     eio_transport *tp;
-    bool echo;   /* messages are sent back */
-    bool closed; /* by its owner */
+    bool echo;       /* messages are sent back ... */
+    bool in_place;   /* ... texts by `place`, where there is a place */
+    unsigned placed; /* so many were */
+    bool closed;     /* by its owner */
     unsigned drained, failed, gone;
     unsigned ended; /* the connection */
     sio_buf echoed; /* as `4[data];` or `b[data];` */

@@ -218,6 +218,9 @@ void tp_front_init(tp_front *front)
 {
     atomic_init(&front->load, 0);
     front->shrink.fire = on_shrink;
+    front->websocket_home = (tp_websocket_home){front->loop, front->engine,
+                                                &front->config->websocket,
+                                                tp_front_websocket_gone, front};
     sio_list_init(&front->conns);
     sio_list_init(&front->websockets);
     sio_list_init(&front->exchanges);

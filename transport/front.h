@@ -67,10 +67,11 @@ typedef struct tp_front {
     void (*ended)(void *app); /* told of each connection's end */
     sio_link conns;           /* of tp_http_conn.link */
     sio_link websockets;      /* of tp_websocket */
-    sio_link exchanges;       /* of tp_exchange: not answered yet */
-    size_t open;         /* connections of either kind */
-    size_t peak;         /* the most there were since memory was returned */
-    sio_timer shrink;    /* soon after most have gone: returns memory */
+    tp_websocket_home websocket_home;
+    sio_link exchanges; /* of tp_exchange: not answered yet */
+    size_t open;        /* connections of either kind */
+    size_t peak;        /* the most there were since memory was returned */
+    sio_timer shrink;   /* soon after most have gone: returns memory */
     bool closing;
 } tp_front;
 

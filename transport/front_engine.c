@@ -224,9 +224,8 @@ static tp_websocket *switch_protocol(tp_front *front, tp_http_conn *conn,
     if (stream == NULL) {
         tp_http_conn_abort(conn);
     } else {
-        ws = tp_websocket_new(
-            front->loop, front->engine, stream, &front->config->websocket,
-            sio_buf_view(&response), base64, tp_front_websocket_gone, front);
+        ws = tp_websocket_new(&front->websocket_home, stream,
+                              sio_buf_view(&response), base64);
         if (ws == NULL) {
             tp_front_websocket_gone(front, NULL);
             sio_buf_deinit(rest);

@@ -132,11 +132,19 @@ static void init_watchers(tp_loop *loop)
     loop->inbox_io.data = loop;
 }
 
+static void free_memory(tp_loop *loop)
+{
+    free(loop->in);
+    free(loop->out);
+    free(loop->cork.bytes);
+}
+
 static sio_error init_memory(tp_loop *loop)
 {
     loop->in = malloc(TP_LOOP_IN);
     loop->out = malloc(TP_LOOP_OUT);
-    if (loop->in == NULL || loop->out == NULL) {
+    loop->cork.bytes = malloc(TP_CORK_SIZE);
+    if (loop->in == NULL || loop->out == NULL || loop->cork.bytes == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
     sio_error err = sio_frame_pool_init(&loop->frames);
@@ -163,8 +171,7 @@ sio_error tp_loop_init(tp_loop *loop, struct ev_loop *ev, const sio_log *log)
         }
     }
     if (err != SIO_OK) {
-        free(loop->in);
-        free(loop->out);
+        free_memory(loop);
         return err;
     }
     wake_up(loop);
@@ -214,8 +221,7 @@ void tp_loop_deinit(tp_loop *loop)
     sio_chunk_pool_deinit(&loop->chunks);
     sio_random_deinit(&loop->random);
     tp_compressor_deinit(&loop->compressor);
-    free(loop->in);
-    free(loop->out);
+    free_memory(loop);
     if (loop->own) {
         ev_loop_destroy(loop->ev);
     }

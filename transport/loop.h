@@ -17,6 +17,7 @@
 /* Bytes read at once, and gathered for one write. */
 #define TP_LOOP_IN (64 * 1024)
 #define TP_LOOP_OUT (128 * 1024)
+#define TP_CORK_SIZE (64 * 1024)
 
 /* Characters of a Date header's value (RFC 9110, section 5.6.7). */
 #define TP_DATE_LEN 29
@@ -27,6 +28,14 @@ typedef struct tp_dirty {
     sio_link link;
     void (*flush)(struct tp_dirty *self);
 } tp_dirty;
+
+/* Output of the one connection whose input is being handled; see
+ * ws_output.h. */
+typedef struct tp_cork {
+    const void *holder; /* NULL: nobody */
+    size_t len;
+    uint8_t *bytes; /* TP_CORK_SIZE */
+} tp_cork;
 
 /*
  * One thread's event loop and all that belongs to it alone.
@@ -63,6 +72,7 @@ typedef struct tp_loop {
     sio_metric counters[SIO_COUNTER_COUNT];
     uint8_t *in;  /* TP_LOOP_IN, for whoever reads, until it returns */
     uint8_t *out; /* TP_LOOP_OUT, for whoever writes, until it returns */
+    tp_cork cork;
     time_t date_second;
     char date[TP_DATE_LEN + 1];
 } tp_loop;

@@ -65,7 +65,7 @@ static size_t payload_len(const sio_frameq *queue)
 {
     sio_frameq_walk walk = sio_frameq_walk_start(queue);
     const sio_frameq_entry *entry;
-    size_t len = queue->count - 1;
+    size_t len = sio_frameq_count(queue) - 1;
     while ((entry = sio_frameq_walk_next(&walk)) != NULL) {
         len += encoded_len(entry);
     }
@@ -171,7 +171,7 @@ static void answer_with(tp_polling *p, sio_frame *frame)
 {
     if (sio_frameq_push(&p->queue, &p->loop->chunks, frame, EIO_FORM_TEXT) ==
             SIO_OK ||
-        p->queue.count != 0) {
+        !sio_frameq_empty(&p->queue)) {
         answer(p);
     } else {
         tp_http_conn_abort(p->get);
@@ -181,7 +181,7 @@ static void answer_with(tp_polling *p, sio_frame *frame)
 static void flush(tp_dirty *dirty)
 {
     tp_polling *p = SIO_OWNER(dirty, tp_polling, dirty);
-    if (p->get != NULL && p->queue.count != 0) {
+    if (p->get != NULL && !sio_frameq_empty(&p->queue)) {
         answer(p);
         p->base.events->drained(p->base.owner, &p->base);
     }
@@ -194,7 +194,7 @@ static sio_error send_frame(eio_transport *tp, sio_frame *frame, eio_form form)
     tp_polling *p = of(tp);
     sio_error err = sio_frameq_push(&p->queue, &p->loop->chunks, frame, form);
     if (err == SIO_OK) {
-        p->base.unsent = p->queue.bytes;
+        p->base.unsent = sio_frameq_bytes(&p->queue);
         tp_loop_dirty(p->loop, &p->dirty);
     }
     if (err == SIO_OK && !p->greeted) {

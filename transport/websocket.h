@@ -19,18 +19,24 @@ typedef struct tp_websocket_config {
     uint32_t close_timeout; /* ms for the peer's half of a close */
 } tp_websocket_config;
 
+/* Where they live: the same for all of one loop. */
+typedef struct tp_websocket_home {
+    tp_loop *loop;
+    const eio_engine *engine;
+    const tp_websocket_config *config;
+
+    /* Told when a connection has ended for good. */
+    void (*gone)(void *owner, tp_websocket *ws);
+    void *owner;
+} tp_websocket_home;
+
 /*
- * Makes a WebSocket of `stream`, taking it in any case.  `response` is sent
- * ahead of everything.  `base64` sends binary messages as text.  `gone` is
- * called with `owner` when the connection has ended for good.  NULL when
- * memory is short.
+ * Makes a WebSocket of `stream`, taking it in any case.  `home` has to outlive
+ * it.  `response` is sent ahead of everything.  `base64` sends binary messages
+ * as text.  NULL when memory is short.
  */
-tp_websocket *tp_websocket_new(tp_loop *loop, const eio_engine *engine,
-                               tp_stream *stream,
-                               const tp_websocket_config *config,
-                               sio_bytes response, bool base64,
-                               void (*gone)(void *owner, tp_websocket *ws),
-                               void *owner);
+tp_websocket *tp_websocket_new(const tp_websocket_home *home, tp_stream *stream,
+                               sio_bytes response, bool base64);
 eio_transport *tp_websocket_base(tp_websocket *ws);
 
 /* Reads what has come on the stream before it was handed over. */

@@ -147,3 +147,32 @@ void tp_ws_unmask(uint8_t *data, size_t len, const uint8_t mask[4],
         data[i] ^= turned[i % 4];
     }
 }
+
+bool tp_ws_unmask_short(uint8_t *data, size_t len, const uint8_t mask[4])
+{
+    uint32_t key;
+    memcpy(&key, mask, sizeof(key));
+    const uint64_t keys = (uint64_t)key << 32 | key;
+    uint64_t seen = 0, word;
+    uint8_t *end = data + len;
+
+    for (; end - data >= 8; data += 8) {
+        memcpy(&word, data, 8);
+        word ^= keys;
+        memcpy(data, &word, 8);
+        seen |= word;
+    }
+    if (end - data >= 4) {
+        uint32_t half;
+        memcpy(&half, data, 4);
+        half ^= key;
+        memcpy(data, &half, 4);
+        seen |= half;
+        data += 4;
+    }
+    for (size_t i = 0; data < end; i++) {
+        *data ^= mask[i];
+        seen |= *data++;
+    }
+    return (seen & 0x8080808080808080) == 0;
+}

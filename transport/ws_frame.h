@@ -56,4 +56,8 @@ size_t tp_ws_header_write(uint8_t out[TP_WS_HEADER_MAX], tp_ws_opcode opcode,
 void tp_ws_unmask(uint8_t *data, size_t len, const uint8_t mask[4],
                   size_t offset);
 
+/* The same for the whole payload of a frame of at most 125 bytes.  Returns
+ * whether it is ASCII, unmasked. */
+bool tp_ws_unmask_short(uint8_t *data, size_t len, const uint8_t mask[4]);
+
 #endif

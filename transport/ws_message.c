@@ -1,10 +1,24 @@
 #include "transport/ws_message.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
+/* What has been read of a message that is not whole. */
+typedef struct tp_ws_partial {
+    sio_buf gathered;   /* the message so far, then `taken` control bytes */
+    size_t taken;       /* payload of the present frame that has arrived */
+    uint32_t fragments; /* frames of the present message; 0: none is open */
+    sio_utf8 utf8;      /* of the present message, if it is text */
+    uint8_t opcode;     /* TEXT or BINARY, while a message is open */
+    bool deflated;      /* whether that message is compressed */
+    uint8_t head_len;
+    uint8_t head[TP_WS_HEADER_MAX]; /* of the frame that is incomplete */
+} tp_ws_partial;
 
 /* One call of tp_ws_reader_feed(): its arguments, and what is left of them. */
 typedef struct input {
     tp_ws_reader *reader;
+    tp_ws_partial *partial;
     uint8_t *data;
     size_t len;
     const tp_ws_limits *limits;
@@ -26,7 +40,7 @@ static void skip(input *in, size_t count)
 /* Judges the header of a new frame, and opens a message if it starts one. */
 static sio_error admit(const input *in, const tp_ws_header *h)
 {
-    tp_ws_reader *r = in->reader;
+    tp_ws_partial *r = in->partial;
     const tp_ws_limits *limits = in->limits;
 
     if (!h->masked) {
@@ -61,7 +75,7 @@ static sio_error admit(const input *in, const tp_ws_header *h)
  */
 static sio_error read_header(input *in, tp_ws_header *h)
 {
-    tp_ws_reader *r = in->reader;
+    tp_ws_partial *r = in->partial;
     size_t had = r->head_len;
     sio_bytes bytes = {in->data, in->len};
 
@@ -139,16 +153,16 @@ static sio_error give_control(const input *in, tp_ws_opcode opcode,
 
 static void give_message(const input *in, sio_bytes payload)
 {
-    tp_ws_reader *r = in->reader;
+    tp_ws_partial *r = in->partial;
     tp_ws_opcode opcode = (tp_ws_opcode)r->opcode;
 
     r->fragments = 0;
     bool goes_on = r->deflated ? in->ev->deflated(in->owner, opcode, payload)
                                : in->ev->message(in->owner, opcode, payload);
-    r->ended = !goes_on;
+    in->reader->ended = !goes_on;
 }
 
-static bool is_text(const tp_ws_reader *r)
+static bool is_text(const tp_ws_partial *r)
 {
     return r->opcode == TP_WS_OP_TEXT && !r->deflated;
 }
@@ -159,7 +173,7 @@ static sio_error read_whole(const input *in, const tp_ws_header *h,
     if (tp_ws_opcode_is_control(h->opcode)) {
         return give_control(in, h->opcode, payload);
     }
-    if (is_text(in->reader) && !sio_utf8_valid(payload)) {
+    if (is_text(in->partial) && !sio_utf8_valid(payload)) {
         return SIO_ERR_UTF8;
     }
     give_message(in, payload);
@@ -170,7 +184,7 @@ static sio_error read_whole(const input *in, const tp_ws_header *h,
 static sio_error finish_frame(const input *in, const tp_ws_header *h,
                               size_t payload)
 {
-    tp_ws_reader *r = in->reader;
+    tp_ws_partial *r = in->partial;
     sio_buf *buf = &r->gathered;
 
     if (tp_ws_opcode_is_control(h->opcode)) {
@@ -197,7 +211,7 @@ static sio_error finish_frame(const input *in, const tp_ws_header *h,
 
 static sio_error gather(const input *in, const tp_ws_header *h, sio_bytes piece)
 {
-    tp_ws_reader *r = in->reader;
+    tp_ws_partial *r = in->partial;
     bool control = tp_ws_opcode_is_control(h->opcode);
 
     if (!control && is_text(r) && !sio_utf8_feed(&r->utf8, piece)) {
@@ -219,7 +233,7 @@ static sio_error gather(const input *in, const tp_ws_header *h, sio_bytes piece)
 
 static sio_error read_payload(input *in, const tp_ws_header *h)
 {
-    tp_ws_reader *r = in->reader;
+    tp_ws_partial *r = in->partial;
     size_t left = (size_t)h->payload - r->taken;
     sio_bytes piece = {in->data, smaller(left, in->len)};
 
@@ -239,34 +253,122 @@ static sio_error read_payload(input *in, const tp_ws_header *h)
     return gather(in, h, piece);
 }
 
-sio_error tp_ws_reader_feed(tp_ws_reader *r, uint8_t *data, size_t len,
-                            const tp_ws_limits *limits,
-                            const tp_ws_reader_events *ev, void *owner)
+/* Whether nothing is left over from what has been read. */
+static bool is_idle(const tp_ws_partial *p)
 {
-    input in = {r, data, len, limits, ev, owner};
+    return p->fragments == 0 && p->head_len == 0 && p->gathered.len == 0;
+}
 
-    while (in.len != 0 && !r->ended) {
-        tp_ws_header h;
-        sio_error err = read_header(&in, &h);
-        if (err == SIO_OK) {
-            err = read_payload(&in, &h);
+/*
+ * Reads what is most of what comes: messages of one short frame each, as long
+ * as the input holds whole ones.
+ */
+static sio_error read_short(input *in)
+{
+    while (in->len >= 6 && !in->reader->ended) {
+        uint8_t *at = in->data;
+        size_t len = at[1] & 0x7f;
+        bool text = at[0] == (0x80 | TP_WS_OP_TEXT);
+        if ((!text && at[0] != (0x80 | TP_WS_OP_BINARY)) ||
+            (at[1] & 0x80) == 0 || len > 125 || in->len - 6 < len ||
+            len > in->limits->max_message) {
+            break;
         }
-        if (err != SIO_OK && err != SIO_MORE) {
-            tp_ws_reader_deinit(r);
-            r->ended = true;
-            return err;
+        sio_bytes payload = {at + 6, len};
+        bool ascii = tp_ws_unmask_short(at + 6, len, at + 2);
+        if (text && !ascii && !sio_utf8_valid(payload)) {
+            return SIO_ERR_UTF8;
         }
-    }
-    if (r->ended) {
-        sio_buf_deinit(&r->gathered);
+        skip(in, 6 + len);
+        in->reader->ended =
+            !in->ev->message(in->owner, (tp_ws_opcode)(at[0] & 0x0f), payload);
     }
     return SIO_OK;
 }
 
+static sio_error read_all(input *in)
+{
+    sio_error err = SIO_OK;
+    while (in->len != 0 && !in->reader->ended &&
+           (err == SIO_OK || err == SIO_MORE)) {
+        tp_ws_header h;
+        err = is_idle(in->partial) ? read_short(in) : SIO_OK;
+        if (err == SIO_OK && in->len != 0 && !in->reader->ended) {
+            err = read_header(in, &h);
+            if (err == SIO_OK) {
+                err = read_payload(in, &h);
+            }
+        }
+    }
+    return err == SIO_MORE ? SIO_OK : err;
+}
+
+/* Keeps what is left over for the next call. */
+static sio_error keep(tp_ws_reader *r, tp_ws_partial *p)
+{
+    if (is_idle(p)) {
+        sio_buf_deinit(&p->gathered);
+        if (p == r->partial) {
+            free(p);
+            r->partial = NULL;
+        }
+        return SIO_OK;
+    }
+    if (p != r->partial) {
+        r->partial = malloc(sizeof(*p));
+        if (r->partial == NULL) {
+            sio_buf_deinit(&p->gathered);
+            return SIO_ERR_NO_MEMORY;
+        }
+        *r->partial = *p;
+    }
+    return SIO_OK;
+}
+
+/* The rest of tp_ws_reader_feed(), apart for the sake of its stack. */
+__attribute__((noinline)) static sio_error read_rest(input *in)
+{
+    tp_ws_reader *r = in->reader;
+    tp_ws_partial fresh = {0};
+    in->partial = r->partial == NULL ? &fresh : r->partial;
+    sio_error err = read_all(in);
+    if (err == SIO_OK && !r->ended) {
+        err = keep(r, in->partial);
+    } else {
+        sio_buf_deinit(&in->partial->gathered);
+    }
+    return err;
+}
+
+sio_error tp_ws_reader_feed(tp_ws_reader *r, uint8_t *data, size_t len,
+                            const tp_ws_limits *limits,
+                            const tp_ws_reader_events *ev, void *owner)
+{
+    input in = {r, NULL, data, len, limits, ev, owner};
+    sio_error err = r->partial == NULL ? read_short(&in) : SIO_OK;
+    if (err == SIO_OK && in.len != 0 && !r->ended) {
+        err = read_rest(&in);
+    }
+    if (err != SIO_OK || r->ended) {
+        tp_ws_reader_deinit(r);
+        r->ended = true;
+    }
+    return err;
+}
+
 void tp_ws_reader_deinit(tp_ws_reader *r)
 {
-    sio_buf_deinit(&r->gathered);
+    if (r->partial != NULL) {
+        sio_buf_deinit(&r->partial->gathered);
+        free(r->partial);
+    }
     *r = (tp_ws_reader){0};
+}
+
+size_t tp_ws_reader_memory(const tp_ws_reader *r)
+{
+    const tp_ws_partial *p = r->partial;
+    return p == NULL ? 0 : sizeof(*p) + p->gathered.cap;
 }
 
 uint16_t tp_ws_close_code_of(sio_error err)

@@ -53,15 +53,8 @@ typedef struct tp_ws_reader_events {
  * that is freed with the message.  Between messages it owns nothing.
  */
 typedef struct tp_ws_reader {
-    sio_buf gathered;   /* the message so far, then `taken` control bytes */
-    size_t taken;       /* payload of the present frame that has arrived */
-    uint32_t fragments; /* frames of the present message; 0: none is open */
-    sio_utf8 utf8;      /* of the present message, if it is text */
-    uint8_t opcode;     /* TEXT or BINARY, while a message is open */
-    bool deflated;      /* whether that message is compressed */
-    bool ended;         /* after an error, a close frame or a refusal */
-    uint8_t head_len;
-    uint8_t head[TP_WS_HEADER_MAX]; /* of the frame that is incomplete */
+    struct tp_ws_partial *partial; /* owned; NULL between messages */
+    bool ended; /* after an error, a close frame or a refusal */
 } tp_ws_reader;
 
 /*
@@ -90,6 +83,9 @@ sio_error tp_ws_reader_feed(tp_ws_reader *r, uint8_t *data, size_t len,
 
 /* Frees what the reader owns and makes it a new one. */
 void tp_ws_reader_deinit(tp_ws_reader *r);
+
+/* Bytes of memory that the reader owns. */
+size_t tp_ws_reader_memory(const tp_ws_reader *r);
 
 /* The code for the close frame that answers `err`, and NORMAL for SIO_OK. */
 uint16_t tp_ws_close_code_of(sio_error err);
