@@ -53,13 +53,13 @@ static inline const uint8_t *sio_json_find_special(const uint8_t *base,
                                                    const uint8_t *at,
                                                    const uint8_t *end)
 {
-    while (end - at >= 64 && !sio_json_any_special(at)) {
-        at += 64;
-    }
     for (; end - at >= 16; at += 16) {
         unsigned found = sio_json_specials(at);
         if (found != 0) {
             return at + __builtin_ctz(found);
+        }
+        while (end - at >= 64 + 16 && !sio_json_any_special(at + 16)) {
+            at += 64;
         }
     }
     if (at < end && end - base >= 16) {

@@ -115,7 +115,7 @@ sio_error sio_broadcast_emit_args(sio_broadcast b, const char *event,
 {
     emission e = {.task = {run_emission, end_emission}};
     sio_error err = sio_outgoing_event(
-        &e.out, b.nsp, sio_core_frames(b.nsp->core), event, args, NULL);
+        &e.out, b.nsp, sio_core_here(b.nsp->core), event, args, NULL);
     if (err != SIO_OK) {
         return err;
     }

@@ -71,7 +71,9 @@ static sio_socket *find_socket(const sio_client *client, sio_bytes nsp)
     const sio_link *at = client->sockets.next;
     for (; at != &client->sockets; at = at->next) {
         sio_socket *socket = SIO_OWNER(at, sio_socket, in_client);
-        if (sio_bytes_eq(sio_namespace_view(socket->nsp), nsp)) {
+        if (socket->nsp->name_len == nsp.len &&
+            (nsp.len == 1 || /* "/" */
+             memcmp(socket->nsp->name, nsp.base, nsp.len) == 0)) {
             return socket;
         }
     }

@@ -20,6 +20,16 @@ typedef struct sio_client sio_client;
 typedef struct sio_pending sio_pending;
 typedef struct sio_ack_slot sio_ack_slot;
 
+/* What events of one name in one namespace begin with; see outgoing.c. */
+typedef struct sio_prefix {
+    uint64_t nsp;  /* the namespace's serial; 0: nothing is kept here */
+    uint8_t len;   /* of `text` */
+    char name[47]; /* NUL-terminated */
+    uint8_t text[72];
+} sio_prefix;
+
+#define SIO_PREFIXES 8
+
 /*
  * What belongs to one loop, and to its thread alone.  The layer is cut into
  * what a server has once, which does not change while several threads run, and
@@ -32,6 +42,7 @@ typedef struct sio_loop {
     sio_link nexts;   /* of sio_next: middlewares that have not answered */
     sio_socket *dead; /* by next_dead: no client's any more ... */
     sio_mortal sweep; /* ... and let go of at the end of the turn */
+    sio_prefix prefixes[SIO_PREFIXES];
 } sio_loop;
 
 /* What all namespaces of a server have in common. */
@@ -48,6 +59,7 @@ typedef struct sio_core {
     sio_lock lock;       /* for `namespaces`, and to add to `newest` */
     sio_map namespaces;  /* of sio_namespace, by name */
     _Atomic(sio_namespace *) newest; /* of all there are; see `older` */
+    _Atomic uint64_t serials;        /* given to namespaces */
     _Atomic uint64_t foreign_acks; /* asked for by threads that are not ours */
     bool fixed; /* handlers may not change any more: several threads run */
 } sio_core;
@@ -67,6 +79,8 @@ typedef struct sio_handlers {
     sio_handler *items;
     size_t count;
     unsigned running; /* walks under way */
+    bool untidy;      /* some were taken back during one */
+    bool plain;       /* the name is written in JSON as it is */
 } sio_handlers;
 
 /* A hook with its argument; `fn` is cast to the type its list is for. */
@@ -118,6 +132,7 @@ struct sio_namespace {
     sio_core *core;
     sio_map_node node;           /* in core->namespaces */
     struct sio_namespace *older; /* in core->newest; fixed once it is there */
+    uint64_t serial;             /* no other has or had the same; not 0 */
     sio_local *locals;           /* core->loop_count of them, owned */
     sio_map handlers;            /* of sio_handlers, by event */
     sio_handlers any;
@@ -170,9 +185,6 @@ static inline sio_local *sio_local_of(const sio_namespace *nsp,
 
 /* What the loop of the calling thread has of it, or NULL. */
 sio_local *sio_namespace_here(const sio_namespace *nsp);
-
-/* Where the calling thread may take frames from; NULL stands for the heap. */
-sio_frame_pool *sio_core_frames(const sio_core *core);
 
 /* An id for an acknowledgement that no other loop gives out. */
 static inline uint64_t sio_local_next_ack(sio_local *local)
@@ -268,13 +280,6 @@ static inline bool sio_socket_is_here(const sio_socket *socket)
     return sio_loop_is_here(socket->local->loop);
 }
 
-/* sio_core_frames(), for what is mostly asked on the socket's own thread. */
-static inline sio_frame_pool *sio_socket_frames(const sio_socket *socket)
-{
-    return sio_socket_is_here(socket) ? sio_socket_engine(socket)->frames
-                                      : sio_core_frames(socket->nsp->core);
-}
-
 /* Whether it can be emitted to, and may join rooms.  From any thread, but there
  * it may be over in the next moment. */
 static inline bool sio_socket_is_alive(const sio_socket *socket)
@@ -328,15 +333,22 @@ typedef struct sio_outgoing {
     unsigned form; /* or'ed to the form of each: 0 or EIO_FORM_PLAIN */
 } sio_outgoing;
 
-/* Encodes to frames of that pool, which is the calling thread's, or NULL.  `id`
- * is NULL for none.  Fails with NO_MEMORY, or ARGUMENT for too many
- * attachments. */
+/* Encodes with what belongs to `loop`, the calling thread's, or NULL.  `id` is
+ * NULL for none.  Fails with NO_MEMORY; ARGUMENT for too many attachments or a
+ * name that is not UTF-8; RESERVED. */
 sio_error sio_outgoing_event(sio_outgoing *out, const sio_namespace *nsp,
-                             sio_frame_pool *frames, const char *event,
+                             sio_loop *loop, const char *event,
                              const sio_args *args, const uint64_t *id);
 sio_error sio_outgoing_ack(sio_outgoing *out, const sio_namespace *nsp,
-                           sio_frame_pool *frames, const sio_args *args,
-                           uint64_t id);
+                           sio_loop *loop, const sio_args *args, uint64_t id);
+
+/* Sends an event or an ack without attachments by writing it where the carrier
+ * will send it from.  False, having done nothing, where that cannot be now. On
+ * the socket's thread. */
+bool sio_event_place(sio_socket *socket, const char *event,
+                     const sio_args *args);
+bool sio_ack_place(sio_socket *socket, const sio_args *args, uint64_t id);
+
 void sio_outgoing_deinit(sio_outgoing *out);
 
 /* Whether a packet with these flags, of SIO_EMIT_*, is to be dropped, for it is

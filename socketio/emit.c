@@ -3,139 +3,6 @@
 #include "base/utf8.h"
 #include "socketio/spread.h"
 
-sio_error sio_event_check(const char *event)
-{
-    sio_bytes name = sio_text(event);
-    if (sio_event_name_reserved(name)) {
-        return SIO_ERR_RESERVED;
-    }
-    return sio_utf8_valid(name) ? SIO_OK : SIO_ERR_ARGUMENT;
-}
-
-/* ------------------------------------------------------------- encoding -- */
-
-static sio_error copy_binaries(sio_outgoing *out, sio_frame_pool *frames,
-                               const sio_args *args)
-{
-    out->binaries = calloc(args->binary_count, sizeof(*out->binaries));
-    if (out->binaries == NULL) {
-        return SIO_ERR_NO_MEMORY;
-    }
-    for (size_t i = 0; i < args->binary_count; i++) {
-        const sio_binary *binary = &args->binaries[i];
-        sio_frame *frame = sio_frame_new(frames, binary->len);
-        if (frame == NULL) {
-            return SIO_ERR_NO_MEMORY;
-        }
-        if (binary->len != 0) {
-            memcpy(frame->data, binary->data, binary->len);
-        }
-        out->binaries[out->binary_count++] = frame;
-    }
-    return SIO_OK;
-}
-
-/* Encodes an event, or, where `event` is NULL, an ack. */
-static sio_error encode(sio_outgoing *out, sio_frame_pool *frames,
-                        const sio_packet_head *head, const char *event,
-                        const sio_args *args)
-{
-    sio_bytes name = sio_text(event == NULL ? "" : event);
-    sio_bytes json = {(const uint8_t *)args->json, args->json_len};
-    /* Type, two numbers, punctuation; a name that is all escapes. */
-    size_t most = 64 + head->nsp.len + 6 * name.len + json.len;
-    sio_frame *frame = eio_message_new(frames, most);
-    if (frame == NULL) {
-        return SIO_ERR_NO_MEMORY;
-    }
-    sio_writer w = {eio_message_text(frame), most, 0};
-    if (event == NULL) {
-        sio_packet_write_ack(&w, head, json);
-    } else {
-        sio_packet_write_event(&w, head, name, json);
-    }
-    sio_frame_trim(frame, w.len + 1);
-    out->text = frame;
-    return SIO_OK;
-}
-
-static sio_error make(sio_outgoing *out, const sio_namespace *nsp,
-                      sio_frame_pool *frames, const char *event,
-                      const sio_args *args, const uint64_t *id)
-{
-    static const sio_args none;
-    args = args == NULL ? &none : args;
-    sio_packet_head head = {
-        .attachments = (uint32_t)args->binary_count,
-        .nsp = sio_namespace_view(nsp),
-        .has_id = id != NULL,
-        .id = id == NULL ? 0 : *id,
-    };
-    *out = (sio_outgoing){0};
-    if (args->binary_count > nsp->core->limits.max_attachments) {
-        return SIO_ERR_ARGUMENT;
-    }
-    sio_error err = encode(out, frames, &head, event, args);
-    if (err == SIO_OK && args->binary_count != 0) {
-        err = copy_binaries(out, frames, args);
-    }
-    if (err != SIO_OK) {
-        sio_outgoing_deinit(out);
-    }
-    return err;
-}
-
-sio_error sio_outgoing_event(sio_outgoing *out, const sio_namespace *nsp,
-                             sio_frame_pool *frames, const char *event,
-                             const sio_args *args, const uint64_t *id)
-{
-    sio_error err = sio_event_check(event);
-    return err == SIO_OK ? make(out, nsp, frames, event, args, id) : err;
-}
-
-sio_error sio_outgoing_ack(sio_outgoing *out, const sio_namespace *nsp,
-                           sio_frame_pool *frames, const sio_args *args,
-                           uint64_t id)
-{
-    return make(out, nsp, frames, NULL, args, &id);
-}
-
-void sio_outgoing_deinit(sio_outgoing *out)
-{
-    sio_frame_unref(out->text);
-    for (size_t i = 0; i < out->binary_count; i++) {
-        sio_frame_unref(out->binaries[i]);
-    }
-    free(out->binaries);
-}
-
-void sio_outgoing_share(sio_outgoing *out, const sio_core *core)
-{
-    if (core->loop_count == 1 && sio_loop_is_here(core->loops[0])) {
-        return; /* no other thread will see it */
-    }
-    sio_frame_share(out->text);
-    for (size_t i = 0; i < out->binary_count; i++) {
-        sio_frame_share(out->binaries[i]);
-    }
-}
-
-sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket)
-{
-    eio_session *session =
-        socket->client == NULL ? NULL : socket->client->session;
-    if (session == NULL) {
-        return SIO_ERR_CLOSED;
-    }
-    sio_error err = eio_session_send(session, out->text,
-                                     (eio_form)(EIO_FORM_TEXT | out->form));
-    for (size_t i = 0; i < out->binary_count && err == SIO_OK; i++) {
-        err = eio_session_send(session, out->binaries[i],
-                               (eio_form)(EIO_FORM_BINARY | out->form));
-    }
-    return err;
-}
-
 /* --------------------------------------------------------------- emitting --
  */
 
@@ -163,6 +30,20 @@ bool sio_socket_drops(sio_socket *socket, unsigned flags)
     return true;
 }
 
+/* From a thread that is not the socket's. */
+static sio_error emit_far(sio_socket *socket, const char *event,
+                          const sio_args *args, unsigned flags)
+{
+    sio_outgoing out;
+    sio_error err = sio_outgoing_event(
+        &out, socket->nsp, sio_core_here(socket->nsp->core), event, args, NULL);
+    if (err != SIO_OK) {
+        return err;
+    }
+    out.form = (flags & SIO_EMIT_NO_COMPRESS) != 0 ? EIO_FORM_PLAIN : 0;
+    return sio_outgoing_send_far(&out, socket, flags);
+}
+
 sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
                                const sio_args *args, unsigned flags)
 {
@@ -170,21 +51,21 @@ sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
     if (!sio_socket_is_alive(socket)) {
         return SIO_ERR_CLOSED;
     }
-    bool here = sio_socket_is_here(socket);
-    sio_frame_pool *frames = here ? sio_socket_engine(socket)->frames
-                                  : sio_core_frames(socket->nsp->core);
-    if (here && sio_socket_drops(socket, flags)) {
+    if (!sio_socket_is_here(socket)) {
+        return emit_far(socket, event, args, flags);
+    }
+    if (sio_socket_drops(socket, flags)) {
         return sio_event_check(event);
     }
-    sio_error err =
-        sio_outgoing_event(&out, socket->nsp, frames, event, args, NULL);
+    if (sio_event_place(socket, event, args)) {
+        return SIO_OK;
+    }
+    sio_error err = sio_outgoing_event(&out, socket->nsp, socket->local->loop,
+                                       event, args, NULL);
     if (err != SIO_OK) {
         return err;
     }
     out.form = (flags & SIO_EMIT_NO_COMPRESS) != 0 ? EIO_FORM_PLAIN : 0;
-    if (!here) {
-        return sio_outgoing_send_far(&out, socket, flags);
-    }
     err = sio_outgoing_send(&out, socket);
     sio_outgoing_deinit(&out);
     return err;
@@ -308,8 +189,8 @@ sio_error sio_socket_emit_ack_args(sio_socket *socket, const char *event,
         return request_far(socket, event, timeout_ms, on_ack, arg, args);
     }
     uint64_t id = sio_local_next_ack(socket->local);
-    sio_error err = sio_outgoing_event(
-        &out, socket->nsp, sio_socket_frames(socket), event, args, &id);
+    sio_error err = sio_outgoing_event(&out, socket->nsp, socket->local->loop,
+                                       event, args, &id);
     if (err != SIO_OK) {
         return err;
     }

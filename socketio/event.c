@@ -30,22 +30,9 @@ void sio_event_deinit(sio_event *event)
     sio_arena_deinit(&event->arena);
 }
 
-static void run(sio_handlers *handlers, sio_socket *socket, sio_event *event)
+/* Leaves out those that were taken back during a walk. */
+static void tidy(sio_handlers *handlers)
 {
-    size_t count = handlers->count; /* those added meanwhile have to wait */
-    bool fixed = socket->nsp->core->fixed; /* then others are reading too */
-    if (!fixed) {
-        handlers->running++;
-    }
-    for (size_t i = 0; i < count && socket->state == SIO_SOCKET_CONNECTED;
-         i++) {
-        if (handlers->items[i].fn != NULL) {
-            handlers->items[i].fn(socket, event, handlers->items[i].arg);
-        }
-    }
-    if (fixed || --handlers->running != 0) {
-        return;
-    }
     size_t to = 0;
     for (size_t i = 0; i < handlers->count; i++) {
         if (handlers->items[i].fn != NULL) {
@@ -53,13 +40,45 @@ static void run(sio_handlers *handlers, sio_socket *socket, sio_event *event)
         }
     }
     handlers->count = to;
+    handlers->untidy = false;
 }
 
-/* The handlers by name, or NULL.  Names are mostly written plainly; one with an
- * escape has to be decoded first. */
+static void run(sio_handlers *handlers, sio_socket *socket, sio_event *event)
+{
+    size_t count = handlers->count; /* those added meanwhile have to wait */
+    bool fixed = socket->nsp->core->fixed; /* then others are reading too */
+    handlers->running += fixed ? 0 : 1;
+    for (size_t i = 0; i < count && socket->state == SIO_SOCKET_CONNECTED;
+         i++) {
+        const sio_handler *handler = &handlers->items[i];
+        if (handler->fn != NULL) {
+            handler->fn(socket, event, handler->arg);
+        }
+    }
+    if (!fixed && --handlers->running == 0 && handlers->untidy) {
+        tidy(handlers);
+    }
+}
+
+/* Whether the event is one of these, which is seen without a search for most:
+ * of both the names are written plainly. */
+static bool is_named(const sio_handlers *handlers, sio_bytes raw)
+{
+    return handlers->plain && raw.len == handlers->view.len + 2 &&
+           raw.base[0] == '"' &&
+           memcmp(raw.base + 1, handlers->name, handlers->view.len) == 0;
+}
+
+/* The handlers by name, or NULL.  A name with an escape has to be decoded
+ * first. */
 static sio_handlers *find_handlers(sio_event *event)
 {
     sio_bytes raw = event->raw_name, name = raw;
+    sio_local *local = event->socket->local;
+    sio_handlers *latest = local->latest; /* never freed before the namespace */
+    if (latest != NULL && is_named(latest, raw)) {
+        return latest;
+    }
     if (raw.base[0] == '"' && memchr(raw.base, '\\', raw.len) == NULL) {
         name = (sio_bytes){raw.base + 1, raw.len - 2};
     } else if (raw.base[0] == '"') {
@@ -69,11 +88,6 @@ static sio_handlers *find_handlers(sio_event *event)
             return NULL;
         }
         name.base = (const uint8_t *)plain;
-    }
-    sio_local *local = event->socket->local;
-    sio_handlers *latest = local->latest; /* never freed before the namespace */
-    if (latest != NULL && sio_bytes_eq(latest->view, name)) {
-        return latest;
     }
     sio_map_node *node = sio_map_find(&event->socket->nsp->handlers, name);
     if (node == NULL) {
@@ -220,12 +234,17 @@ static sio_error send_ack(sio_socket *socket, uint64_t id, const sio_args *args)
     if (socket->state != SIO_SOCKET_CONNECTED) {
         return SIO_ERR_CLOSED;
     }
-    sio_error err = sio_outgoing_ack(&out, socket->nsp,
-                                     sio_socket_frames(socket), args, id);
+    bool here = sio_socket_is_here(socket);
+    if (here && sio_ack_place(socket, args, id)) {
+        return SIO_OK;
+    }
+    sio_loop *loop =
+        here ? socket->local->loop : sio_core_here(socket->nsp->core);
+    sio_error err = sio_outgoing_ack(&out, socket->nsp, loop, args, id);
     if (err != SIO_OK) {
         return err;
     }
-    if (!sio_socket_is_here(socket)) {
+    if (!here) {
         return sio_outgoing_send_far(&out, socket, 0);
     }
     err = sio_outgoing_send(&out, socket);

@@ -33,6 +33,7 @@ sio_error sio_core_init(sio_core *core, sio_random *random)
     if (err == SIO_OK) {
         sio_lock_init(&core->lock);
         atomic_init(&core->newest, NULL);
+        atomic_init(&core->serials, 0);
         sio_map_init(&core->namespaces, namespace_key, core->secret);
     }
     return err;
@@ -120,6 +121,8 @@ static sio_namespace *new_namespace(sio_core *core, const char *name,
         return NULL;
     }
     nsp->core = core;
+    nsp->serial =
+        1 + atomic_fetch_add_explicit(&core->serials, 1, memory_order_relaxed);
     nsp->name_len = len + 1;
     nsp->name[0] = '/';
     memcpy(nsp->name + 1, name, len);
@@ -229,12 +232,6 @@ sio_local *sio_namespace_here(const sio_namespace *nsp)
     return loop == NULL ? NULL : sio_local_of(nsp, loop);
 }
 
-sio_frame_pool *sio_core_frames(const sio_core *core)
-{
-    const sio_loop *loop = sio_core_here(core);
-    return loop == NULL ? NULL : loop->engine->frames;
-}
-
 /* ---------------------------------------------------------------- hooks -- */
 
 sio_error sio_hooks_add(sio_hooks *hooks, void (*fn)(void), void *arg)
@@ -323,6 +320,7 @@ static sio_handlers *new_handlers(sio_namespace *nsp, const char *event)
     handlers->name = strdup(event);
     handlers->view = sio_text(event);
     handlers->view.base = (const uint8_t *)handlers->name;
+    handlers->plain = strpbrk(event, "\"\\") == NULL;
     if (handlers->name == NULL ||
         sio_map_insert(&nsp->handlers, &handlers->node) != SIO_OK) {
         free_handlers(handlers);
@@ -379,6 +377,7 @@ void sio_namespace_off(sio_namespace *nsp, const char *event, sio_event_fn *fn,
         }
         if (handlers->running != 0) {
             item->fn = NULL; /* a walk is under way: keep its places */
+            handlers->untidy = true;
             return;
         }
         handlers->count--;

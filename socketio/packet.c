@@ -213,6 +213,13 @@ sio_error sio_packet_decode(sio_bytes in, const sio_packet_limits *limits,
                             sio_packet *out)
 {
     *out = (sio_packet){0};
+    if (in.len > 1 && in.base[0] == '0' + SIO_PACKET_EVENT &&
+        in.base[1] == '[') { /* the most frequent beginning */
+        out->type = SIO_PACKET_EVENT;
+        out->nsp = SIO_LIT("/");
+        skip(&in, 1);
+        return read_payload(in, limits->max_depth, out);
+    }
     sio_error err = read_type(&in, out);
 
     if (err == SIO_OK && is_binary(out->type)) {

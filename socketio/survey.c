@@ -200,7 +200,7 @@ static sio_error emit_survey(const sio_broadcast *b, const char *event,
     if (r.survey == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
-    sio_error err = sio_outgoing_event(&r.out, b->nsp, sio_core_frames(core),
+    sio_error err = sio_outgoing_event(&r.out, b->nsp, sio_core_here(core),
                                        event, args, &r.id);
     if (err != SIO_OK) {
         unref(r.survey);
