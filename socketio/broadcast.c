@@ -99,10 +99,35 @@ static void emit_to(sio_socket *socket, void *arg)
     }
 }
 
+/* Has it wait for the end of the turn, with others for the same; false where it
+ * is not for one room, or all, or may be dropped. */
+static bool join_batch(const emission *e, sio_local *local,
+                       const sio_broadcast *b)
+{
+    sio_room *room = NULL;
+    if (e->flags != 0 || b->to_count + b->to_list_count > 1 ||
+        b->except_count + b->except_list_count != 0) {
+        return false;
+    }
+    if (b->to_count + b->to_list_count == 1) {
+        const char *name = b->to_count == 1 ? b->to[0] : b->to_list[0];
+        room = sio_room_find(local, sio_text(name));
+        if (room == NULL || sio_local_socket(local, sio_text(name)) != NULL) {
+            return false;
+        }
+    }
+    return sio_batch_add(local, room, &e->out, b->except_socket);
+}
+
 static void run_emission(sio_task *task, sio_local *local,
                          const sio_broadcast *b)
 {
-    sio_recipients_each(local, b, emit_to, SIO_OWNER(task, emission, task));
+    emission *e = SIO_OWNER(task, emission, task);
+    if (sio_metric_get(&local->connected) == 0 || join_batch(e, local, b)) {
+        return;
+    }
+    sio_batch_flush(local->loop);
+    sio_recipients_each(local, b, emit_to, e);
 }
 
 static void end_emission(sio_task *task)

@@ -49,6 +49,7 @@ static void blame(sio_client *client, sio_error why)
     if (client->session == NULL) {
         return;
     }
+    sio_batch_flush(client->loop);
     eio_session_blame(client->session, why);
     /* Where the transport cannot tell the peer yet, it is over for the sockets
      * all the same. */
@@ -57,6 +58,7 @@ static void blame(sio_client *client, sio_error why)
 
 void sio_client_close(sio_client *client)
 {
+    sio_batch_flush(client->loop);
     if (client->session != NULL) {
         eio_session_close(client->session, EIO_CLOSE_LINGER);
     }

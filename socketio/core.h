@@ -31,6 +31,24 @@ typedef struct sio_prefix {
 #define SIO_PREFIXES 8
 
 /*
+ * Broadcasts of a turn, on one loop, to all of a namespace or to one room: they
+ * wait for the end of the turn, and go to each recipient in one piece.  Whoever
+ * is sent something else, or left out of one, is given first what there is;
+ * whatever changes who the recipients are has all of it go out first.
+ */
+#define SIO_BATCH_MAX 64
+
+typedef struct sio_batch {
+    struct sio_local *local; /* whose sockets are meant */
+    struct sio_room *room;   /* of them those in here; NULL: all */
+    uint64_t number;         /* of this batch, no other's of the loop */
+    size_t bytes;
+    unsigned count;
+    eio_burst_item items[SIO_BATCH_MAX];
+    sio_timer timer; /* due while there are items */
+} sio_batch;
+
+/*
  * What belongs to one loop, and to its thread alone.  The layer is cut into
  * what a server has once, which does not change while several threads run, and
  * what each loop has of it: sio_core and sio_loop, sio_namespace and sio_local.
@@ -43,6 +61,7 @@ typedef struct sio_loop {
     sio_socket *dead; /* by next_dead: no client's any more ... */
     sio_mortal sweep; /* ... and let go of at the end of the turn */
     sio_prefix prefixes[SIO_PREFIXES];
+    sio_batch batch;
 } sio_loop;
 
 /* What all namespaces of a server have in common. */
@@ -259,6 +278,7 @@ struct sio_socket {
     sio_map_node node;     /* in local->sockets */
     sio_link seats;        /* of sio_seat.in_socket */
     uint64_t mark;         /* of the latest walk that met it */
+    uint64_t caught_up;    /* with which batch, and how far; see batch.c */
     sio_ack_slot *acks;    /* by rising id; owned */
     uint32_t ack_first, ack_count, ack_cap;
     void *data;
@@ -313,6 +333,7 @@ void sio_socket_free_auth(sio_socket *socket);
 /* --------------------------------------------------------------- rooms -- */
 
 void sio_room_leave_all(sio_socket *socket);
+bool sio_room_has(const sio_room *room, const sio_socket *socket);
 sio_room *sio_room_find(const sio_local *local, sio_bytes name);
 
 /* The connected socket of this loop with that id, or NULL. */
@@ -357,6 +378,32 @@ bool sio_socket_drops(sio_socket *socket, unsigned flags);
 
 /* To be called before a broadcast's packet goes to all loops. */
 void sio_outgoing_share(sio_outgoing *out, const sio_core *core);
+
+/* Adds a broadcast to the batch, for all of `local` or for one room; `except`
+ * may be NULL.  False, having only sent what was in it, where it has to go out
+ * by itself. */
+bool sio_batch_add(sio_local *local, sio_room *room, const sio_outgoing *out,
+                   const sio_socket *except);
+
+/* The same as the functions below it, for when there is something. */
+void sio_batch_send(sio_loop *loop);
+void sio_batch_send_to(sio_socket *socket);
+
+/* Sends what is in the batch: before its recipients change. */
+static inline void sio_batch_flush(sio_loop *loop)
+{
+    if (loop->batch.count != 0) {
+        sio_batch_send(loop);
+    }
+}
+
+/* Sends what is in the batch to this one: before it is sent anything else. */
+static inline void sio_batch_catch_up(sio_socket *socket)
+{
+    if (socket->local->loop->batch.count != 0) {
+        sio_batch_send_to(socket);
+    }
+}
 
 /* Sends all of it, or, where the first is refused, nothing. */
 sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket);

@@ -21,9 +21,12 @@ sio_error sio_args_of_json(const char *json, size_t len, sio_args *out)
 
 bool sio_socket_drops(sio_socket *socket, unsigned flags)
 {
-    if ((flags & SIO_EMIT_VOLATILE) == 0 ||
-        (socket->client->session != NULL &&
-         eio_session_idle(socket->client->session))) {
+    if ((flags & SIO_EMIT_VOLATILE) == 0) {
+        return false;
+    }
+    sio_batch_catch_up(socket);
+    if (socket->client->session != NULL &&
+        eio_session_idle(socket->client->session)) {
         return false;
     }
     eio_count(sio_socket_engine(socket), SIO_COUNTER_VOLATILE_DROPPED);

@@ -191,7 +191,8 @@ void sio_loop_init(sio_loop *loop, sio_core *core, eio_engine *engine,
     *loop = (sio_loop){.core = core,
                        .engine = engine,
                        .index = index,
-                       .sweep = {.destroy = sweep}};
+                       .sweep = {.destroy = sweep},
+                       .batch = {.number = 1}};
     sio_list_init(&loop->nexts);
 }
 

@@ -184,6 +184,7 @@ static uint8_t *place(sio_socket *socket, size_t len)
 {
     eio_session *session =
         socket->client == NULL ? NULL : socket->client->session;
+    sio_batch_catch_up(socket);
     return session == NULL ? NULL : eio_session_place(session, len);
 }
 
@@ -261,6 +262,7 @@ sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket)
     if (session == NULL) {
         return SIO_ERR_CLOSED;
     }
+    sio_batch_catch_up(socket);
     sio_error err = eio_session_send(session, out->text,
                                      (eio_form)(EIO_FORM_TEXT | out->form));
     for (size_t i = 0; i < out->binary_count && err == SIO_OK; i++) {

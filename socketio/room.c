@@ -67,8 +67,14 @@ static void free_room(sio_local *local, sio_room *room)
     free(room);
 }
 
+bool sio_room_has(const sio_room *room, const sio_socket *socket)
+{
+    return find_seat(room, socket) != NULL;
+}
+
 static sio_error seat(sio_room *room, sio_socket *socket)
 {
+    sio_batch_flush(socket->local->loop);
     sio_seat *new_seat = calloc(1, sizeof(*new_seat));
     if (new_seat == NULL) {
         return SIO_ERR_NO_MEMORY;
@@ -88,6 +94,7 @@ static void unseat(sio_seat *old)
     sio_namespace *nsp = local->nsp;
     sio_room *room = old->room;
     sio_socket *socket = old->socket;
+    sio_batch_flush(local->loop);
     sio_link_drop(&old->in_room);
     sio_link_drop(&old->in_socket);
     free(old);

@@ -112,6 +112,7 @@ void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
         return;
     }
     (void)sio_socket_ref(socket);
+    sio_batch_flush(socket->local->loop);
     socket->state = SIO_SOCKET_LEAVING;
     tell_disconnect(&nsp->disconnecting, socket, reason, why);
     sio_room_leave_all(socket);
@@ -183,6 +184,7 @@ static void connected(sio_socket *socket)
     sio_namespace *nsp = socket->nsp;
     eio_engine *engine = client->loop->engine;
     sio_frame *frame = sio_frame_of(engine, write_connect, socket);
+    sio_batch_flush(client->loop);
     if (frame == NULL ||
         sio_map_insert(&socket->local->sockets, &socket->node) != SIO_OK) {
         sio_frame_unref(frame);
@@ -362,6 +364,7 @@ void sio_socket_disconnect(sio_socket *socket)
     }
     sio_bytes nsp = sio_namespace_view(socket->nsp);
     (void)sio_socket_ref(socket);
+    sio_batch_flush(socket->local->loop);
     send_or_close(socket->client, write_disconnect, &nsp);
     sio_socket_end(socket, SIO_DISCONNECT_SERVER_NAMESPACE_DISCONNECT, SIO_OK);
     sio_socket_unref(socket);
@@ -453,7 +456,11 @@ const char *sio_socket_transport(const sio_socket *socket)
 size_t sio_socket_backlog(const sio_socket *socket)
 {
     const eio_session *session = session_of(socket);
-    return session == NULL ? 0 : eio_session_backlog(session);
+    if (session == NULL) {
+        return 0;
+    }
+    sio_batch_catch_up((sio_socket *)(uintptr_t)socket);
+    return eio_session_backlog(session);
 }
 
 void sio_socket_set_data(sio_socket *socket, void *data,

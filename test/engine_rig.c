@@ -345,11 +345,11 @@ sio_error rig_send_binary(rig_client *client, sio_bytes bytes)
 void rig_turn(engine_rig *rig)
 {
     (void)sio_inbox_drain(&rig->inbox);
+    sio_wheel_advance(&rig->wheel, rig->now);
     sio_link *at = rig->transports.next;
     for (; at != &rig->transports; at = at->next) {
         memory_transport_turn(SIO_OWNER(at, memory_transport, link));
     }
-    sio_wheel_advance(&rig->wheel, rig->now);
     sio_reap_now(&rig->doomed);
 }
 

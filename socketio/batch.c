@@ -1,0 +1,160 @@
+#include "socketio/core.h"
+
+/* More bytes than this are not kept waiting, nor copied for a burst. */
+#define BATCH_BYTES ((size_t)32 * 1024)
+
+/* `caught_up` of a socket: the batch's number, and how many of its items the
+ * socket has been sent. */
+#define COUNT_BITS 8
+_Static_assert(SIO_BATCH_MAX < 1 << COUNT_BITS, "the count has to fit");
+
+static unsigned seen_by(const sio_batch *batch, const sio_socket *socket)
+{
+    return socket->caught_up >> COUNT_BITS == batch->number
+               ? (unsigned)(socket->caught_up & ((1 << COUNT_BITS) - 1))
+               : 0;
+}
+
+static void send_burst(eio_burst *burst, sio_socket *socket)
+{
+    if (socket->client != NULL && socket->client->session != NULL) {
+        /* What fails costs that socket. */
+        (void)eio_session_send_burst(socket->client->session, burst);
+    }
+}
+
+static void send_items(const sio_batch *batch, unsigned from,
+                       sio_socket *socket)
+{
+    for (unsigned i = from; i < batch->count; i++) {
+        eio_burst one = {&batch->items[i], 1, batch->items[i].frame->len, NULL};
+        send_burst(&one, socket);
+    }
+}
+
+static void visit(const sio_batch *batch, eio_burst *burst, sio_socket *socket)
+{
+    unsigned seen = seen_by(batch, socket);
+    if (socket->state != SIO_SOCKET_CONNECTED) {
+        return;
+    }
+    if (seen == 0) {
+        send_burst(burst, socket);
+    } else {
+        send_items(batch, seen, socket);
+    }
+}
+
+static void visit_room(const sio_batch *batch, eio_burst *burst)
+{
+    const sio_room *room = batch->room;
+    for (sio_link *at = room->seats.next; at != &room->seats; at = at->next) {
+        visit(batch, burst, SIO_OWNER(at, sio_seat, in_room)->socket);
+    }
+}
+
+static void visit_all(const sio_batch *batch, eio_burst *burst)
+{
+    sio_map_walk it = sio_map_walk_start(&batch->local->sockets);
+    sio_map_node *node;
+    while ((node = sio_map_walk_next(&it)) != NULL) {
+        visit(batch, burst, SIO_OWNER(node, sio_socket, node));
+    }
+}
+
+void sio_batch_send(sio_loop *loop)
+{
+    sio_batch *batch = &loop->batch;
+    eio_burst burst = {batch->items, batch->count, batch->bytes, NULL};
+    if (batch->room != NULL) {
+        visit_room(batch, &burst);
+    } else {
+        visit_all(batch, &burst);
+    }
+    sio_frame_unref(burst.wire);
+    for (unsigned i = 0; i < batch->count; i++) {
+        sio_frame_unref(batch->items[i].frame);
+    }
+    batch->count = 0;
+    batch->bytes = 0;
+    batch->number++;
+    sio_wheel_cancel(loop->engine->wheel, &batch->timer);
+}
+
+static bool is_recipient(const sio_batch *batch, const sio_socket *socket)
+{
+    return socket->local == batch->local &&
+           (batch->room == NULL || sio_room_has(batch->room, socket));
+}
+
+static void set_seen(const sio_batch *batch, sio_socket *socket, unsigned count)
+{
+    socket->caught_up = batch->number << COUNT_BITS | count;
+}
+
+void sio_batch_send_to(sio_socket *socket)
+{
+    const sio_batch *batch = &socket->local->loop->batch;
+    unsigned seen = seen_by(batch, socket);
+    if (seen < batch->count && socket->state == SIO_SOCKET_CONNECTED &&
+        is_recipient(batch, socket)) {
+        send_items(batch, seen, socket);
+        set_seen(batch, socket, batch->count);
+    }
+}
+
+static void fire(sio_timer *timer)
+{
+    sio_batch_flush(
+        SIO_OWNER(timer, sio_loop, batch.timer)); /* nothing else waits */
+}
+
+static void add(sio_batch *batch, sio_frame *frame, eio_form form)
+{
+    batch->items[batch->count++] = (eio_burst_item){sio_frame_ref(frame), form};
+    batch->bytes += frame->len;
+}
+
+static size_t bytes_of(const sio_outgoing *out)
+{
+    size_t sum = out->text->len;
+    for (size_t i = 0; i < out->binary_count; i++) {
+        sum += out->binaries[i]->len;
+    }
+    return sum;
+}
+
+bool sio_batch_add(sio_local *local, sio_room *room, const sio_outgoing *out,
+                   const sio_socket *except)
+{
+    sio_loop *loop = local->loop;
+    sio_batch *batch = &loop->batch;
+    size_t bytes = bytes_of(out), count = 1 + out->binary_count;
+    if (batch->local != local || batch->room != room ||
+        bytes > BATCH_BYTES - batch->bytes ||
+        count > SIO_BATCH_MAX - batch->count) {
+        sio_batch_flush(loop);
+    }
+    if (bytes > BATCH_BYTES || count > SIO_BATCH_MAX) {
+        return false;
+    }
+    sio_socket *left_out = (sio_socket *)(uintptr_t)except;
+    bool skips = except != NULL && except->local == local;
+    if (batch->count == 0) {
+        batch->local = local;
+        batch->room = room;
+        batch->timer.fire = fire;
+        sio_wheel_arm(loop->engine->wheel, &batch->timer,
+                      eio_now(loop->engine));
+    } else if (skips) {
+        sio_batch_send_to(left_out);
+    }
+    add(batch, out->text, (eio_form)(EIO_FORM_TEXT | out->form));
+    for (size_t i = 0; i < out->binary_count; i++) {
+        add(batch, out->binaries[i], (eio_form)(EIO_FORM_BINARY | out->form));
+    }
+    if (skips) {
+        set_seen(batch, left_out, batch->count);
+    }
+    return true;
+}
