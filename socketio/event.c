@@ -47,7 +47,9 @@ static void run(sio_handlers *handlers, sio_socket *socket, sio_event *event)
 {
     size_t count = handlers->count; /* those added meanwhile have to wait */
     bool fixed = socket->nsp->core->fixed; /* then others are reading too */
-    handlers->running += fixed ? 0 : 1;
+    if (!fixed) {
+        handlers->running++;
+    }
     for (size_t i = 0; i < count && socket->state == SIO_SOCKET_CONNECTED;
          i++) {
         const sio_handler *handler = &handlers->items[i];
