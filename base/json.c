@@ -433,38 +433,66 @@ scan_array_tracked(scanner *s, sio_json_placeholder_fn *found, void *arg,
     return err;
 }
 
-/* Takes apart an array of strings without escapes or blanks around them, which
- * is most of what comes.  False for what has to be looked at properly. */
+#if defined(__SSE2__)
+
+/* A bit for each of `len` bytes, 16 to 64, that is special. */
+static uint64_t specials_of(const uint8_t *base, size_t len)
+{
+    uint64_t mask = (uint64_t)sio_json_specials(base + len - 16) << (len - 16);
+    for (size_t at = 0; at + 16 < len; at += 16) {
+        mask |= (uint64_t)sio_json_specials(base + at) << at;
+    }
+    return mask;
+}
+
+/* Takes apart a short array of strings without escapes or blanks around them,
+ * which is most of what comes.  False for what has to be looked at properly. */
 static bool scan_plain(sio_bytes in, sio_json_array *out)
 {
-    const uint8_t *at = in.base, *end = in.base + in.len, *second = NULL;
+    size_t at = 0, second = 0;
     unsigned count = 0;
-    if (in.len < 4 || at[0] != '[' || end[-1] != ']') {
+    if (in.len < 16 || in.len > 64 || in.base[0] != '[') {
         return false;
     }
-    const uint8_t *first = at + 1;
+    uint64_t mask = specials_of(in.base, in.len);
     do {
-        if (*++at != '"') {
+        at++;
+        if ((mask >> at & 1) == 0 || in.base[at] != '"') {
             return false;
         }
-        at = sio_json_find_special(in.base, at + 1, end);
-        if (at == end || *at != '"' || ++at == end) {
+        mask &= mask - 1;
+        if (mask == 0) {
             return false;
         }
-        if (count++ == 0) {
-            out->first = span(first, at);
-            second = at + 1;
+        at = (size_t)__builtin_ctzll(mask);
+        mask &= mask - 1;
+        if (in.base[at] != '"' || ++at == in.len) {
+            return false;
         }
-    } while (*at == ',');
-    if (at != end - 1) {
+        second = count++ == 0 ? at + 1 : second;
+    } while (in.base[at] == ',' && at + 1 < in.len);
+    if (in.base[at] != ']' || at + 1 != in.len) {
         return false;
     }
     out->count = count;
     out->first_type = SIO_JSON_STRING;
-    out->all = span(first, at);
-    out->rest = count > 1 ? span(second, at) : (sio_bytes){0};
+    out->first = (sio_bytes){in.base + 1, second - 2};
+    out->all = (sio_bytes){in.base + 1, at - 1};
+    out->rest = count == 1 ? (sio_bytes){0}
+                           : (sio_bytes){in.base + second, at - second};
     return true;
 }
+
+#else
+
+static bool scan_plain(sio_bytes in, sio_json_array *out)
+{
+    (void)in;
+    (void)out;
+    return false;
+}
+
+#endif
 
 sio_error sio_json_array_scan(sio_bytes in, unsigned max_depth,
                               sio_json_placeholder_fn *found, void *arg,

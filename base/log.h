@@ -19,10 +19,9 @@ typedef struct sio_log {
  * characters become '?', so that no peer can forge a second line; text beyond
  * 511 bytes is cut and ends in "...".
  */
-__attribute__((format(printf, 4, 5))) void sio_log_write(const sio_log *log,
-                                                         int level,
-                                                         const char *event,
-                                                         const char *fmt, ...);
+__attribute__((cold, format(printf, 4, 5))) void
+sio_log_write(const sio_log *log, int level, const char *event, const char *fmt,
+              ...);
 
 /* Whether a line of `level` would be handed on. */
 static inline bool sio_log_wants(const sio_log *log, int level)

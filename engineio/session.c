@@ -77,7 +77,7 @@ sio_frame *eio_message_new(sio_frame_pool *pool, size_t len)
 
 /* Whoever sends may be in the middle of a walk over many sessions, so this one
  * is closed by its timer, which is due before the turn ends. */
-static void doom(eio_session *s, sio_error why)
+__attribute__((cold)) static void doom(eio_session *s, sio_error why)
 {
     s->doom = why;
     sio_wheel_arm(s->engine->wheel, &s->timer, eio_now(s->engine));
@@ -310,7 +310,7 @@ void eio_session_blame(eio_session *session, sio_error why)
 /* --------------------------------------------------- the transport's news --
  */
 
-static void fail(eio_session *s, sio_error why)
+__attribute__((cold)) static void fail(eio_session *s, sio_error why)
 {
     bool unreadable = why == SIO_ERR_PACKET_TYPE ||
                       why == SIO_ERR_PACKET_EMPTY || why == SIO_ERR_BASE64;

@@ -44,7 +44,7 @@ static void expel_all(sio_client *client, sio_disconnect_reason reason,
     }
 }
 
-static void blame(sio_client *client, sio_error why)
+__attribute__((cold)) static void blame(sio_client *client, sio_error why)
 {
     if (client->session == NULL) {
         return;

@@ -15,8 +15,8 @@ static bool watches(const char *name, int fd)
     (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%.20s", name);
     FILE *file = fopen(path, "re");
     while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL) {
-        found = strncmp(line, "tfd:", 4) == 0 &&
-                strtol(line + 4, NULL, 10) == fd;
+        found =
+            strncmp(line, "tfd:", 4) == 0 && strtol(line + 4, NULL, 10) == fd;
     }
     if (file != NULL) {
         (void)fclose(file);

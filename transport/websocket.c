@@ -292,6 +292,11 @@ static sio_error decode(tp_ws_opcode opcode, sio_bytes data, eio_packet *packet)
         *packet = (eio_packet){EIO_PACKET_MESSAGE, EIO_FORM_BINARY, data};
         return SIO_OK;
     }
+    if (data.len != 0 && data.base[0] == '0' + EIO_PACKET_MESSAGE) {
+        *packet = (eio_packet){
+            EIO_PACKET_MESSAGE, EIO_FORM_TEXT, {data.base + 1, data.len - 1}};
+        return SIO_OK;
+    }
     /* The bytes are the loop's or the reader's: ours to change. */
     return eio_packet_decode_in_place((uint8_t *)(uintptr_t)data.base, data.len,
                                       packet);
@@ -367,7 +372,7 @@ static const tp_ws_reader_events reader_events = {
 };
 
 /* The rules of WebSocket were broken: the peer is told by the code. */
-static void reject(tp_websocket *ws, sio_error err)
+__attribute__((cold)) static void reject(tp_websocket *ws, sio_error err)
 {
     bool was_open = ws->state == OPEN;
     if (was_open) {

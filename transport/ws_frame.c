@@ -156,6 +156,16 @@ bool tp_ws_unmask_short(uint8_t *data, size_t len, const uint8_t mask[4])
     uint64_t seen = 0, word;
     uint8_t *end = data + len;
 
+#ifdef __SSE2__
+    __m128i all = _mm_setzero_si128(), wide = _mm_set1_epi32((int)key);
+    for (; end - data >= 16; data += 16) {
+        __m128i *at = (__m128i *)(void *)data;
+        __m128i block = _mm_xor_si128(_mm_loadu_si128(at), wide);
+        _mm_storeu_si128(at, block);
+        all = _mm_or_si128(all, block);
+    }
+    seen = _mm_movemask_epi8(all) != 0 ? 0x80 : 0;
+#endif
     for (; end - data >= 8; data += 8) {
         memcpy(&word, data, 8);
         word ^= keys;
