@@ -83,9 +83,8 @@ __attribute__((cold)) static void doom(eio_session *s, sio_error why)
     sio_wheel_arm(s->engine->wheel, &s->timer, eio_now(s->engine));
     sio_log_write(s->engine->log, SIO_LOG_WARN, "send_failed",
                   "sid %s, address %s: %s; %zu bytes wait, the limit is %zu",
-                  s->sid, (const char *)s->request->address.base,
-                  sio_error_text(why), eio_session_backlog(s),
-                  s->engine->config->max_backlog);
+                  s->sid, eio_request_peer(s->request), sio_error_text(why),
+                  eio_session_backlog(s), s->engine->config->max_backlog);
 }
 
 void eio_session_flush(eio_session *s)
@@ -234,8 +233,8 @@ void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
     }
     sio_log_write(engine->log, SIO_LOG_INFO, "session_closed",
                   "sid %s, address %s: %s%s%s", s->sid,
-                  (const char *)s->request->address.base,
-                  eio_reason_text(reason), why == SIO_OK ? "" : ", ",
+                  eio_request_peer(s->request), eio_reason_text(reason),
+                  why == SIO_OK ? "" : ", ",
                   why == SIO_OK ? "" : sio_error_text(why));
     sio_reap_later(engine->doomed, &s->mortal);
     engine->events->closed(s->user, s, reason, why);
@@ -300,8 +299,7 @@ void eio_session_blame(eio_session *session, sio_error why)
     }
     sio_log_write(session->engine->log, SIO_LOG_WARN, "protocol_violation",
                   "sid %s, address %s: %s", session->sid,
-                  (const char *)session->request->address.base,
-                  sio_error_text(why));
+                  eio_request_peer(session->request), sio_error_text(why));
     eio_count_error(session->engine, why);
     session->blame = why;
     eio_session_close(session, EIO_CLOSE_LINGER);
@@ -316,8 +314,8 @@ __attribute__((cold)) static void fail(eio_session *s, sio_error why)
                       why == SIO_ERR_PACKET_EMPTY || why == SIO_ERR_BASE64;
     sio_log_write(s->engine->log, SIO_LOG_WARN, "transport_failed",
                   "sid %s, address %s, %s: %s", s->sid,
-                  (const char *)s->request->address.base,
-                  eio_session_transport_name(s), sio_error_text(why));
+                  eio_request_peer(s->request), eio_session_transport_name(s),
+                  sio_error_text(why));
     eio_count_error(s->engine, why);
     eio_session_finish(
         s, EIO_CLOSE_NOW,

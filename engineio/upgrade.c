@@ -41,7 +41,7 @@ static void refuse(eio_upgrade *up, sio_error why)
     eio_session *s = up->session;
     sio_log_write(s->engine->log, SIO_LOG_WARN, "upgrade_failed",
                   "sid %s, address %s: %s", s->sid,
-                  (const char *)s->request->address.base, sio_error_text(why));
+                  eio_request_peer(s->request), sio_error_text(why));
     eio_count_error(s->engine, why);
     eio_upgrade_abandon(s);
 }

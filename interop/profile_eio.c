@@ -163,10 +163,11 @@ static void on_headers(sio_http_request *request, void *arg)
     const eio_request *r = request->request;
     json_decref(state->headers);
     state->headers = json_object();
-    for (uint32_t i = 0; i < r->header_count; i++) {
-        json_object_set_new(
-            state->headers, (const char *)eio_request_header(r, i).name.base,
-            json_string((const char *)eio_request_header(r, i).value.base));
+    eio_headers walk = eio_request_headers(r);
+    eio_header header;
+    while (eio_headers_next(&walk, &header)) {
+        json_object_set_new(state->headers, (const char *)header.name.base,
+                            json_string((const char *)header.value.base));
     }
 }
 

@@ -70,43 +70,37 @@ void sio_socket_free_handshake(sio_socket *socket)
 
 /* -------------------------------------------------------------- headers -- */
 
-static bool header_is(const eio_request *r, uint32_t at, sio_bytes name)
+/* Writes the values of all headers of that name, joined; returns how many there
+ * are. */
+static unsigned write_joined(sio_writer *w, const eio_request *r,
+                             sio_bytes name)
 {
-    return sio_bytes_eq(eio_request_header(r, at).name, name);
-}
-
-/* Writes the values of all headers like the one at `first`, joined. */
-static void write_joined(sio_writer *w, const eio_request *r, uint32_t first)
-{
-    sio_write_bytes(w, eio_request_header(r, first).value);
-    for (uint32_t i = first + 1; i < r->header_count; i++) {
-        if (header_is(r, i, eio_request_header(r, first).name)) {
+    eio_headers walk = eio_request_headers(r);
+    eio_header header;
+    unsigned count = 0;
+    while (eio_headers_next(&walk, &header)) {
+        if (!sio_bytes_eq(header.name, name)) {
+            continue;
+        }
+        if (count++ != 0) {
             sio_write_bytes(w, SIO_LIT(", "));
-            sio_write_bytes(w, eio_request_header(r, i).value);
         }
+        sio_write_bytes(w, header.value);
     }
+    return count;
 }
 
-static bool repeats_later(const eio_request *r, uint32_t at)
-{
-    for (uint32_t i = at + 1; i < r->header_count; i++) {
-        if (header_is(r, i, eio_request_header(r, at).name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static const char *join(sio_arena *arena, const eio_request *r, uint32_t first)
+/* The same in the arena; NULL when memory is short. */
+static const char *join(sio_arena *arena, const eio_request *r, sio_bytes name)
 {
     sio_writer measure = {NULL, 0, 0};
-    write_joined(&measure, r, first);
+    (void)write_joined(&measure, r, name);
     uint8_t *out = sio_arena_alloc(arena, measure.len + 1);
     if (out == NULL) {
         return NULL;
     }
     sio_writer w = {out, measure.len, 0};
-    write_joined(&w, r, first);
+    (void)write_joined(&w, r, name);
     out[measure.len] = '\0';
     return (const char *)out;
 }
@@ -117,17 +111,14 @@ const char *sio_handshake_header(const sio_handshake *handshake,
     sio_handshake *self = (sio_handshake *)(uintptr_t)handshake;
     const eio_request *r = handshake->request;
     const char *known = recall(handshake, name, false);
+    sio_writer nowhere = {NULL, 0, 0};
     if (known != NULL) {
         return known;
     }
-    for (uint32_t i = 0; i < r->header_count; i++) {
-        if (header_is(r, i, sio_text(name))) {
-            return repeats_later(r, i)
-                       ? remember(self, name, false, join(&self->arena, r, i))
-                       : (const char *)eio_request_header(r, i).value.base;
-        }
+    if (write_joined(&nowhere, r, sio_text(name)) < 2) {
+        return (const char *)eio_request_header(r, sio_text(name)).base;
     }
-    return NULL;
+    return remember(self, name, false, join(&self->arena, r, sio_text(name)));
 }
 
 /* ---------------------------------------------------------------- query -- */
@@ -163,8 +154,8 @@ const char *sio_handshake_query(const sio_handshake *handshake,
     const char *known = recall(handshake, name, true);
     sio_bytes raw;
     size_t len;
-    if (known != NULL ||
-        !sio_query_get(handshake->request->query, sio_text(name), &raw)) {
+    if (known != NULL || !sio_query_get(eio_request_query(handshake->request),
+                                        sio_text(name), &raw)) {
         return known;
     }
     return remember(self, name, true, decode(&self->arena, raw, &len));
@@ -174,12 +165,12 @@ const char *sio_handshake_query(const sio_handshake *handshake,
 
 const char *sio_handshake_url(const sio_handshake *handshake)
 {
-    return (const char *)handshake->request->url.base;
+    return (const char *)eio_request_url(handshake->request).base;
 }
 
 const char *sio_handshake_address(const sio_handshake *handshake)
 {
-    return (const char *)handshake->request->address.base;
+    return eio_request_peer(handshake->request);
 }
 
 int64_t sio_handshake_issued(const sio_handshake *handshake)
@@ -220,31 +211,34 @@ static void write_text(sio_writer *w, sio_bytes text)
     free(repaired);
 }
 
-static bool repeats_earlier(const eio_request *r, uint32_t at)
+/* Whether the first header of that name is the one at `index`. */
+static bool is_first(const eio_request *r, sio_bytes name, unsigned index)
 {
-    for (uint32_t i = 0; i < at; i++) {
-        if (header_is(r, i, eio_request_header(r, at).name)) {
-            return true;
+    eio_headers walk = eio_request_headers(r);
+    eio_header header;
+    for (unsigned i = 0; i < index && eio_headers_next(&walk, &header); i++) {
+        if (sio_bytes_eq(header.name, name)) {
+            return false;
         }
     }
-    return false;
+    return true;
 }
 
 static void write_headers(sio_writer *w, const eio_request *r)
 {
-    bool first = true;
+    eio_headers walk = eio_request_headers(r);
+    eio_header header;
     sio_write_byte(w, '{');
-    for (uint32_t i = 0; i < r->header_count; i++) {
+    for (unsigned i = 0; eio_headers_next(&walk, &header); i++) {
         sio_arena arena = {0};
-        if (repeats_earlier(r, i)) {
+        if (!is_first(r, header.name, i)) {
             continue;
         }
-        const char *value = join(&arena, r, i);
-        if (!first) {
+        const char *value = join(&arena, r, header.name);
+        if (i != 0) {
             sio_write_byte(w, ',');
         }
-        first = false;
-        sio_json_write_string(w, eio_request_header(r, i).name);
+        sio_json_write_string(w, header.name);
         sio_write_byte(w, ':');
         write_text(w, sio_text(value == NULL ? "" : value));
         sio_arena_deinit(&arena);
@@ -304,7 +298,7 @@ static void write_params(sio_writer *w, sio_link *list)
 
 static void write_query(sio_writer *w, const sio_socket *socket)
 {
-    sio_query it = {.rest = socket->request->query};
+    sio_query it = {.rest = eio_request_query(socket->request)};
     sio_arena arena = {0};
     sio_bytes name, value;
     sio_hash_key secret = {0};
@@ -355,7 +349,7 @@ size_t sio_socket_handshake_json(const sio_socket *socket, char *out,
     sio_write_bytes(&w, SIO_LIT(",\"time\":"));
     write_time(&w, r->issued);
     sio_write_bytes(&w, SIO_LIT(",\"address\":"));
-    sio_json_write_string(&w, r->address);
+    sio_json_write_string(&w, eio_request_address(r));
     sio_write_bytes(&w, SIO_LIT(",\"xdomain\":"));
     write_bool(&w, sio_handshake_xdomain(&plain));
     sio_write_bytes(&w, SIO_LIT(",\"secure\":"));
@@ -363,7 +357,7 @@ size_t sio_socket_handshake_json(const sio_socket *socket, char *out,
     sio_write_bytes(&w, SIO_LIT(",\"issued\":"));
     sio_write_uint(&w, (uint64_t)r->issued);
     sio_write_bytes(&w, SIO_LIT(",\"url\":"));
-    write_text(&w, r->url);
+    write_text(&w, eio_request_url(r));
     sio_write_bytes(&w, SIO_LIT(",\"query\":"));
     write_query(&w, socket);
     sio_write_bytes(&w, SIO_LIT(",\"auth\":"));

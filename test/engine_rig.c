@@ -274,16 +274,20 @@ memory_transport *rig_transport(engine_rig *rig, memory_kind kind)
     return mt;
 }
 
+eio_request *rig_request_of(sio_bytes address)
+{
+    eio_request_parts parts = {
+        .method = SIO_LIT("GET"),
+        .url = SIO_LIT("/socket.io/"),
+        .path = SIO_LIT("/socket.io/"),
+        .address = address,
+    };
+    return eio_request_new(&parts);
+}
+
 eio_request *rig_request(void)
 {
-    eio_request *request = calloc(1, sizeof(*request));
-    if (request != NULL) {
-        atomic_init(&request->refs, 1);
-        request->method = SIO_LIT("GET");
-        request->path = SIO_LIT("/socket.io/");
-        request->address = SIO_LIT("192.0.2.7");
-    }
-    return request;
+    return rig_request_of(SIO_LIT("192.0.2.7"));
 }
 
 rig_client *rig_try_open(engine_rig *rig, memory_kind kind, sio_error *err)

@@ -80,6 +80,7 @@ memory_transport *rig_transport(engine_rig *rig, memory_kind kind);
 /* A request as the front door makes it, owned by the caller; NULL when out of
  * memory. */
 eio_request *rig_request(void);
+eio_request *rig_request_of(sio_bytes address);
 
 /* Opens a session; polling with the GET that asked for it.  NULL when that
  * fails, with `*err` set. */

@@ -184,9 +184,8 @@ sio_peer sio_rig_open_by(sio_rig *rig, memory_kind kind, eio_request *request)
 
 sio_peer sio_rig_open(sio_rig *rig, memory_kind kind, const char *name)
 {
-    eio_request *request = rig_request();
+    eio_request *request = rig_request_of(sio_text(name));
     REQUIRE(request != NULL);
-    request->address = sio_text(name);
     return sio_rig_open_by(rig, kind, request);
 }
 

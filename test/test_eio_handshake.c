@@ -287,8 +287,7 @@ static void test_opened(void **state)
     assert_ptr_equal(eio_session_engine(s), &rig.engine);
     assert_ptr_equal(eio_session_carrier(s), memory_transport_base(client->mt));
     assert_string_equal(eio_session_transport_name(s), "polling");
-    assert_string_equal((const char *)eio_session_request(s)->address.base,
-                        "192.0.2.7");
+    assert_string_equal(eio_request_peer(eio_session_request(s)), "192.0.2.7");
     assert_false(eio_session_idle(s));
     assert_int_equal(eio_session_backlog(s), 0);
     assert_false(eio_session_idle(s)); /* no poll waits */

@@ -64,28 +64,28 @@ static const char *text(sio_bytes bytes)
 
 const char *sio_http_method(const sio_http_request *request)
 {
-    return text(request->request->method);
+    return text(eio_request_method(request->request));
 }
 
 const char *sio_http_path(const sio_http_request *request)
 {
-    return text(request->request->path);
+    return text(eio_request_path(request->request));
 }
 
 const char *sio_http_query(const sio_http_request *request)
 {
-    return text(request->request->query);
+    return text(eio_request_query(request->request));
 }
 
 const char *sio_http_header(const sio_http_request *request, const char *name)
 {
-    return text(tp_request_header(
+    return text(eio_request_header(
         request->request, (sio_bytes){(const uint8_t *)name, strlen(name)}));
 }
 
 const char *sio_http_address(const sio_http_request *request)
 {
-    return text(request->request->address);
+    return text(eio_request_address(request->request));
 }
 
 const void *sio_http_body(const sio_http_request *request, size_t *len)

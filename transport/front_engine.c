@@ -64,9 +64,8 @@ static void tell_refused(tp_front *front, tp_http_conn *conn,
         return;
     }
     sio_log_write(front->loop->log, SIO_LOG_WARN, "request_refused",
-                  "address %s: code %d, %s, %s",
-                  (const char *)request->address.base, (int)refusal, message,
-                  context);
+                  "address %s: code %d, %s, %s", eio_request_peer(request),
+                  (int)refusal, message, context);
     if (front->hooks->refused != NULL) {
         tp_exchange x = {.conn = conn, .request = request};
         front->hooks->refused(front->app, &x, (int)refusal, message, context);
@@ -169,13 +168,13 @@ static void open_polling(tp_front *front, tp_http_conn *conn,
 static tp_ws_handshake ws_handshake(const eio_request *r)
 {
     return (tp_ws_handshake){
-        .method_is_get = sio_bytes_eq(r->method, SIO_LIT("GET")),
+        .method_is_get = sio_bytes_eq(eio_request_method(r), SIO_LIT("GET")),
         .http11 = true, /* an upgrade is none in HTTP/1.0 */
-        .upgrade = tp_request_header(r, SIO_LIT("upgrade")),
-        .connection = tp_request_header(r, SIO_LIT("connection")),
-        .key = tp_request_header(r, SIO_LIT("sec-websocket-key")),
-        .version = tp_request_header(r, SIO_LIT("sec-websocket-version")),
-        .protocol = tp_request_header(r, SIO_LIT("sec-websocket-protocol")),
+        .upgrade = eio_request_header(r, SIO_LIT("upgrade")),
+        .connection = eio_request_header(r, SIO_LIT("connection")),
+        .key = eio_request_header(r, SIO_LIT("sec-websocket-key")),
+        .version = eio_request_header(r, SIO_LIT("sec-websocket-version")),
+        .protocol = eio_request_header(r, SIO_LIT("sec-websocket-protocol")),
     };
 }
 

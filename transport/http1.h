@@ -2,6 +2,7 @@
 #define TP_HTTP1_H
 
 #include "base/bytes.h"
+#include "engineio/request.h"
 #include "socketio/error.h"
 
 /* Room for the fields of one head; tp_http_limits.max_headers may ask for
@@ -52,10 +53,9 @@ typedef enum tp_http_expect {
     TP_HTTP_EXPECT_UNKNOWN   /* answer 417 */
 } tp_http_expect;
 
-typedef struct tp_http_header {
-    sio_bytes name;  /* a token, in the case it came in */
-    sio_bytes value; /* without the white space around it; may be empty */
-} tp_http_header;
+/* The name is a token, in the case it came in; the value is without the white
+ * space around it, and may be empty. */
+typedef eio_header tp_http_header;
 
 /*
  * A request head.  All spans are borrowed from the bytes that were parsed.

@@ -9,8 +9,4 @@
  * eio_request_unref().  NULL when memory is short. */
 eio_request *tp_request_new(const tp_http_conn *conn, const tp_http_head *head);
 
-/* The value of the first header of that lower-case name, a view into the
- * request; base NULL when there is none. */
-sio_bytes tp_request_header(const eio_request *request, sio_bytes name);
-
 #endif
