@@ -7,7 +7,7 @@
 static sio_bytes sid_of(const sio_map_node *node)
 {
     const eio_session *s = SIO_OWNER(node, eio_session, node);
-    return (sio_bytes){(const uint8_t *)s->sid, s->sid_len};
+    return (sio_bytes){(const uint8_t *)eio_session_sid(s), s->sid_len};
 }
 
 static sio_frame *fixed(const char *text)

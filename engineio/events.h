@@ -22,8 +22,11 @@ const char *eio_reason_text(eio_reason reason);
 /* What a session tells the layer above.  Any of these may close the session or
  * send over it. */
 typedef struct eio_session_events {
-    /* A new session; set its user pointer with eio_session_set_user().  `app`
-     * is the engine's. */
+    /* Bytes that each session has room for, zeroed, which are its user pointer;
+     * a multiple of 8.  0: there is a pointer to be set instead. */
+    size_t user_size;
+
+    /* A new session.  `app` is the engine's. */
     void (*opened)(void *app, eio_session *session);
 
     /* `data` is valid until the call returns; `form` is TEXT or BINARY. */

@@ -103,7 +103,8 @@ static void write_open(sio_writer *w, const eio_session *s, bool upgrades)
 {
     const eio_config *c = s->engine->config;
     sio_write_bytes(w, SIO_LIT("0{\"sid\":\""));
-    sio_write_bytes(w, (sio_bytes){(const uint8_t *)s->sid, s->sid_len});
+    sio_write_bytes(
+        w, (sio_bytes){(const uint8_t *)eio_session_sid(s), s->sid_len});
     sio_write_bytes(w, upgrades ? SIO_LIT("\",\"upgrades\":[\"websocket\"]")
                                 : SIO_LIT("\",\"upgrades\":[]"));
     sio_write_bytes(w, SIO_LIT(",\"pingInterval\":"));
@@ -155,8 +156,7 @@ static void forget(eio_session *s)
     eio_engine *engine = s->engine;
     (void)eio_session_uncarry(s);
     sio_wheel_cancel(engine->wheel, &s->timer);
-    sio_map_remove(&engine->sessions, &s->node);
-    sio_reap_later(engine->doomed, &s->mortal);
+    eio_session_unlist(s);
 }
 
 sio_error eio_session_open(eio_engine *engine, eio_transport *tp,

@@ -19,19 +19,28 @@ static bool is_open(const eio_session *s)
            s->state == EIO_STATE_UPGRADING;
 }
 
+static size_t user_size(const eio_engine *engine)
+{
+    size_t size = engine->events->user_size;
+    return size == 0 ? sizeof(void *) : size;
+}
+
 const char *eio_session_sid(const eio_session *session)
 {
-    return session->sid;
+    return (const char *)session->user + user_size(session->engine);
 }
 
 void eio_session_set_user(eio_session *session, void *user)
 {
-    session->user = user;
+    assert(session->engine->events->user_size == 0);
+    session->user[0] = user;
 }
 
 void *eio_session_user(const eio_session *session)
 {
-    return session->user;
+    return session->engine->events->user_size == 0
+               ? session->user[0]
+               : (void *)(uintptr_t)session->user;
 }
 
 eio_engine *eio_session_engine(const eio_session *session)
@@ -79,12 +88,13 @@ sio_frame *eio_message_new(sio_frame_pool *pool, size_t len)
  * is closed by its timer, which is due before the turn ends. */
 __attribute__((cold)) static void doom(eio_session *s, sio_error why)
 {
-    s->doom = why;
+    s->doom = (int16_t)why;
     sio_wheel_arm(s->engine->wheel, &s->timer, eio_now(s->engine));
     sio_log_write(s->engine->log, SIO_LOG_WARN, "send_failed",
                   "sid %s, address %s: %s; %zu bytes wait, the limit is %zu",
-                  s->sid, eio_request_peer(s->request), sio_error_text(why),
-                  eio_session_backlog(s), s->engine->config->max_backlog);
+                  eio_session_sid(s), eio_request_peer(s->request),
+                  sio_error_text(why), eio_session_backlog(s),
+                  s->engine->config->max_backlog);
 }
 
 void eio_session_flush(eio_session *s)
@@ -214,6 +224,13 @@ static void destroy(sio_mortal *mortal)
     free(s);
 }
 
+void eio_session_unlist(eio_session *s)
+{
+    sio_map_remove(&s->engine->sessions, &s->node);
+    s->mortal = (sio_mortal){.destroy = destroy};
+    sio_reap_later(s->engine->doomed, &s->mortal);
+}
+
 void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
                         sio_error why)
 {
@@ -225,19 +242,18 @@ void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
     s->state = EIO_STATE_CLOSED;
     eio_upgrade_abandon(s);
     sio_wheel_cancel(engine->wheel, &s->timer);
-    sio_map_remove(&engine->sessions, &s->node);
     eio_uncount(engine, SIO_COUNTER_SESSIONS);
     if (tp != NULL) {
         eio_transport_orphan(tp);
         tp->ops->close(tp, mode);
     }
     sio_log_write(engine->log, SIO_LOG_INFO, "session_closed",
-                  "sid %s, address %s: %s%s%s", s->sid,
+                  "sid %s, address %s: %s%s%s", eio_session_sid(s),
                   eio_request_peer(s->request), eio_reason_text(reason),
                   why == SIO_OK ? "" : ", ",
                   why == SIO_OK ? "" : sio_error_text(why));
-    sio_reap_later(engine->doomed, &s->mortal);
-    engine->events->closed(s->user, s, reason, why);
+    eio_session_unlist(s);
+    engine->events->closed(eio_session_user(s), s, reason, why);
 }
 
 /* What is left to do in CLOSING once the outbox is empty. */
@@ -298,10 +314,10 @@ void eio_session_blame(eio_session *session, sio_error why)
         return;
     }
     sio_log_write(session->engine->log, SIO_LOG_WARN, "protocol_violation",
-                  "sid %s, address %s: %s", session->sid,
+                  "sid %s, address %s: %s", eio_session_sid(session),
                   eio_request_peer(session->request), sio_error_text(why));
     eio_count_error(session->engine, why);
-    session->blame = why;
+    session->blame = (int16_t)why;
     eio_session_close(session, EIO_CLOSE_LINGER);
 }
 
@@ -313,7 +329,7 @@ __attribute__((cold)) static void fail(eio_session *s, sio_error why)
     bool unreadable = why == SIO_ERR_PACKET_TYPE ||
                       why == SIO_ERR_PACKET_EMPTY || why == SIO_ERR_BASE64;
     sio_log_write(s->engine->log, SIO_LOG_WARN, "transport_failed",
-                  "sid %s, address %s, %s: %s", s->sid,
+                  "sid %s, address %s, %s: %s", eio_session_sid(s),
                   eio_request_peer(s->request), eio_session_transport_name(s),
                   sio_error_text(why));
     eio_count_error(s->engine, why);
@@ -353,7 +369,8 @@ static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
     }
     switch (packet->type) {
     case EIO_PACKET_MESSAGE:
-        s->engine->events->message(s->user, s, packet->form, packet->data);
+        s->engine->events->message(eio_session_user(s), s, packet->form,
+                                   packet->data);
         break;
     case EIO_PACKET_PONG:
         eio_heartbeat_pong(&s->heartbeat, eio_now(s->engine));
@@ -384,7 +401,7 @@ static void on_drained(void *owner, eio_transport *tp)
         close_flushed(s);
     } else if (s->owes_drained && eio_session_backlog(s) == 0) {
         s->owes_drained = false;
-        s->engine->events->drained(s->user, s);
+        s->engine->events->drained(eio_session_user(s), s);
     }
 }
 
@@ -485,11 +502,10 @@ sio_error eio_session_new(eio_engine *engine, eio_request *request,
                           sio_bytes sid, eio_session **out)
 {
     size_t len = sid.len == 0 ? EIO_SID_LEN : sid.len;
-    eio_session *s = calloc(1, sizeof(*s) + len + 1);
+    eio_session *s = calloc(1, sizeof(*s) + user_size(engine) + len + 1);
     if (s == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
-    s->mortal.destroy = destroy;
     s->engine = engine;
     s->request = request;
     s->state = EIO_STATE_OPENING;
@@ -498,11 +514,12 @@ sio_error eio_session_new(eio_engine *engine, eio_request *request,
     s->heartbeat.timeout = engine->config->ping_timeout;
     eio_heartbeat_start(&s->heartbeat, eio_now(engine));
     s->sid_len = (uint8_t)len;
+    char *own = (char *)(uintptr_t)eio_session_sid(s);
     sio_error err = SIO_OK;
     if (sid.len == 0) {
-        err = make_sid(engine, s->sid);
+        err = make_sid(engine, own);
     } else {
-        memcpy(s->sid, sid.base, len);
+        memcpy(own, sid.base, len);
     }
     if (err == SIO_OK) {
         err = sio_map_insert(&engine->sessions, &s->node);

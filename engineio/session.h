@@ -20,6 +20,7 @@ struct eio_engine;
 /* NUL-terminated, lent as long as the session lives. */
 const char *eio_session_sid(const eio_session *session);
 
+/* Where the layer above has asked for no room of its own. */
 void eio_session_set_user(eio_session *session, void *user);
 void *eio_session_user(const eio_session *session);
 

@@ -19,24 +19,31 @@ typedef struct eio_upgrade {
     sio_timer release;  /* the next look at a waiting poll, once probed */
 } eio_upgrade;
 
+/* One for each client: kept small. */
 struct eio_session {
-    sio_mortal mortal;
-    sio_map_node node; /* in engine->sessions, until closed */
+    union {
+        sio_map_node node; /* in engine->sessions, until closed ... */
+        sio_mortal mortal; /* ... and from then on */
+    };
     eio_engine *engine;
     eio_transport *transport; /* NULL once it is gone */
     eio_upgrade *upgrade;     /* NULL unless one is under way */
     eio_request *request;     /* owned */
-    void *user;
     sio_timer timer; /* the heartbeat's; in CLOSING the end of patience */
     eio_heartbeat heartbeat;
     sio_frameq outbox; /* what the transport could not take yet */
+    int16_t doom;      /* sio_error: a send has failed; closed before the turn
+                          ends */
+    int16_t blame;     /* sio_error: why this side closes, where the peer is to
+                          blame */
     uint8_t state;     /* eio_state */
     bool upgraded;     /* no second time */
     bool owes_drained; /* messages were sent since the last `drained` */
-    sio_error doom;    /* a send has failed; closed before the turn ends */
-    sio_error blame;   /* why this side closes, where the peer is to blame */
     uint8_t sid_len;
-    char sid[]; /* NUL-terminated */
+
+    /* Behind it what the layer above has asked for, or else a pointer of its
+     * own, then the id, NUL-terminated. */
+    void *user[];
 };
 
 /* Makes a session, unheard of, that owns `request`, under `sid` or, where that
@@ -68,6 +75,9 @@ void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
 /* Closes without waiting for what is queued.  LINGER waits for a peer that can
  * only be told when it asks. */
 void eio_session_shut(eio_session *s, eio_close_mode mode);
+
+/* Takes the session out of the engine's and dooms its memory. */
+void eio_session_unlist(eio_session *s);
 
 /* Ends an upgrade, if one is under way, without a change of transport. */
 void eio_upgrade_abandon(eio_session *s);

@@ -40,7 +40,7 @@ static void refuse(eio_upgrade *up, sio_error why)
 {
     eio_session *s = up->session;
     sio_log_write(s->engine->log, SIO_LOG_WARN, "upgrade_failed",
-                  "sid %s, address %s: %s", s->sid,
+                  "sid %s, address %s: %s", eio_session_sid(s),
                   eio_request_peer(s->request), sio_error_text(why));
     eio_count_error(s->engine, why);
     eio_upgrade_abandon(s);
@@ -106,7 +106,7 @@ static void take_over(eio_upgrade *up)
     eio_session_carry(s, candidate);
     eio_count(s->engine, SIO_COUNTER_UPGRADES);
     eio_session_flush(s);
-    s->engine->events->upgraded(s->user, s);
+    s->engine->events->upgraded(eio_session_user(s), s);
 }
 
 static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)

@@ -14,66 +14,78 @@ static sio_wheel *wheel_of(const sio_socket *socket)
     return sio_socket_engine(socket)->wheel;
 }
 
-/* The place of the one with `id`, or the number of places. */
-static uint32_t find(const sio_socket *socket, uint64_t id)
+/* The place of the one with `id`, or NULL. */
+static sio_ack_slot *find(const sio_socket *socket, uint64_t id)
 {
-    uint32_t low = socket->ack_first, high = socket->ack_count;
+    sio_acks *acks = socket->acks;
+    if (acks == NULL) {
+        return NULL;
+    }
+    uint32_t low = acks->first, high = acks->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (socket->acks[middle].id < id) {
+        if (acks->slots[middle].id < id) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low < socket->ack_count && socket->acks[low].id == id &&
-                   socket->acks[low].pending != NULL
-               ? low
-               : socket->ack_count;
+    sio_ack_slot *slot = &acks->slots[low];
+    return low < acks->count && slot->id == id && slot->pending != NULL ? slot
+                                                                        : NULL;
 }
 
-static void close_gaps(sio_socket *socket)
+static void close_gaps(sio_acks *acks)
 {
     uint32_t to = 0;
-    for (uint32_t i = socket->ack_first; i < socket->ack_count; i++) {
-        if (socket->acks[i].pending != NULL) {
-            socket->acks[to++] = socket->acks[i];
+    for (uint32_t i = acks->first; i < acks->count; i++) {
+        if (acks->slots[i].pending != NULL) {
+            acks->slots[to++] = acks->slots[i];
         }
     }
-    socket->ack_first = 0;
-    socket->ack_count = to;
+    acks->first = 0;
+    acks->count = to;
 }
 
 static sio_error make_room(sio_socket *socket)
 {
-    if (socket->ack_count < socket->ack_cap) {
-        return SIO_OK;
+    sio_acks *acks = socket->acks;
+    if (acks != NULL) {
+        if (acks->count < acks->cap) {
+            return SIO_OK;
+        }
+        close_gaps(acks);
+        if (acks->count < acks->cap / 2) {
+            return SIO_OK;
+        }
     }
-    close_gaps(socket);
-    if (socket->ack_count < socket->ack_cap / 2) {
-        return SIO_OK;
+    uint32_t cap = acks == NULL ? 4 : acks->cap * 2;
+    sio_acks *more =
+        realloc(acks, sizeof(*acks) + cap * sizeof(acks->slots[0]));
+    if (more == NULL) {
+        return acks != NULL && acks->count < acks->cap ? SIO_OK
+                                                       : SIO_ERR_NO_MEMORY;
     }
-    uint32_t cap = socket->ack_cap == 0 ? 4 : socket->ack_cap * 2;
-    sio_ack_slot *acks = realloc(socket->acks, cap * sizeof(*acks));
     if (acks == NULL) {
-        return socket->ack_count < socket->ack_cap ? SIO_OK : SIO_ERR_NO_MEMORY;
+        more->first = more->count = 0;
     }
-    socket->acks = acks;
-    socket->ack_cap = cap;
+    more->cap = cap;
+    socket->acks = more;
     return SIO_OK;
 }
 
-/* Takes the one at `at` out of the array and gives it. */
-static sio_pending *take(sio_socket *socket, uint32_t at)
+/* Takes the one in `slot` out of the list and gives it. */
+static sio_pending *take(sio_socket *socket, sio_ack_slot *slot)
 {
-    sio_pending *pending = socket->acks[at].pending;
-    socket->acks[at].pending = NULL;
-    while (socket->ack_first < socket->ack_count &&
-           socket->acks[socket->ack_first].pending == NULL) {
-        socket->ack_first++;
+    sio_acks *acks = socket->acks;
+    sio_pending *pending = slot->pending;
+    slot->pending = NULL;
+    while (acks->first < acks->count &&
+           acks->slots[acks->first].pending == NULL) {
+        acks->first++;
     }
-    if (socket->ack_first == socket->ack_count) {
-        socket->ack_first = socket->ack_count = 0;
+    if (acks->first == acks->count) {
+        acks->first = acks->count = 0;
     }
     sio_wheel_cancel(wheel_of(socket), &pending->timer);
     return pending;
@@ -90,8 +102,8 @@ static void finish(sio_pending *pending, sio_error err, sio_event *answer)
 static void on_timer(sio_timer *timer)
 {
     sio_pending *pending = SIO_OWNER(timer, sio_pending, timer);
-    uint32_t at = find(pending->socket, pending->id);
-    finish(take(pending->socket, at), SIO_ERR_TIMEOUT, NULL);
+    sio_ack_slot *slot = find(pending->socket, pending->id);
+    finish(take(pending->socket, slot), SIO_ERR_TIMEOUT, NULL);
 }
 
 sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
@@ -108,11 +120,12 @@ sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
     pending->arg = arg;
     pending->timer.fire = on_timer;
     /* By rising id: mostly the last, but ids of other loops come in between. */
-    uint32_t at = socket->ack_count++;
-    for (; at > socket->ack_first && socket->acks[at - 1].id > id; at--) {
-        socket->acks[at] = socket->acks[at - 1];
+    sio_acks *acks = socket->acks;
+    uint32_t at = acks->count++;
+    for (; at > acks->first && acks->slots[at - 1].id > id; at--) {
+        acks->slots[at] = acks->slots[at - 1];
     }
-    socket->acks[at] = (sio_ack_slot){id, pending};
+    acks->slots[at] = (sio_ack_slot){id, pending};
     if (timeout_ms != 0) {
         sio_wheel_arm(wheel_of(socket), &pending->timer,
                       eio_now(sio_socket_engine(socket)) + timeout_ms);
@@ -122,29 +135,30 @@ sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
 
 void sio_ack_forget(sio_socket *socket, uint64_t id)
 {
-    uint32_t at = find(socket, id);
-    if (at != socket->ack_count) {
-        free(take(socket, at));
+    sio_ack_slot *slot = find(socket, id);
+    if (slot != NULL) {
+        free(take(socket, slot));
     }
 }
 
 void sio_ack_arrive(sio_socket *socket, const sio_packet *packet,
                     const sio_binary *binaries)
 {
-    uint32_t at = packet->has_id ? find(socket, packet->id) : socket->ack_count;
-    if (at == socket->ack_count) {
+    sio_ack_slot *slot = packet->has_id ? find(socket, packet->id) : NULL;
+    if (slot == NULL) {
         return; /* late, or never asked for */
     }
     sio_event answer;
     sio_event_init(&answer, socket, packet, binaries);
     answer.wants_ack = false;
-    finish(take(socket, at), SIO_OK, &answer);
+    finish(take(socket, slot), SIO_OK, &answer);
     sio_event_deinit(&answer);
 }
 
 void sio_ack_fail_all(sio_socket *socket)
 {
-    while (socket->ack_first < socket->ack_count) {
-        finish(take(socket, socket->ack_first), SIO_ERR_CLOSED, NULL);
+    sio_acks *acks;
+    while ((acks = socket->acks) != NULL && acks->first < acks->count) {
+        finish(take(socket, &acks->slots[acks->first]), SIO_ERR_CLOSED, NULL);
     }
 }

@@ -268,7 +268,7 @@ static void on_text(sio_client *client, sio_bytes text)
 
 static void on_timer(sio_timer *timer)
 {
-    sio_client *client = SIO_OWNER(timer, sio_client, timer);
+    sio_client *client = SIO_OWNER(timer, sio_newcomer, timer)->client;
     eio_engine *engine = client->loop->engine;
     sio_log_write(engine->log, SIO_LOG_INFO, "connect_timeout",
                   "sid %s: no namespace joined within %u ms",
@@ -278,28 +278,30 @@ static void on_timer(sio_timer *timer)
     sio_client_close(client);
 }
 
-static void destroy(sio_mortal *mortal)
+void sio_newcomer_end(sio_client *client)
 {
-    sio_client *client = SIO_OWNER(mortal, sio_client, mortal);
-    drop_incoming(client);
-    free(client);
+    if (client->newcomer != NULL) {
+        sio_wheel_cancel(client->loop->engine->wheel, &client->newcomer->timer);
+        free(client->newcomer);
+        client->newcomer = NULL;
+    }
 }
 
 static void on_opened(void *app, eio_session *session)
 {
     sio_loop *loop = app;
-    sio_client *client = calloc(1, sizeof(*client));
-    eio_session_set_user(session, client);
-    if (client == NULL) {
+    sio_client *client = eio_session_user(session);
+    client->loop = loop;
+    client->session = session;
+    sio_list_init(&client->sockets);
+    client->newcomer = calloc(1, sizeof(*client->newcomer));
+    if (client->newcomer == NULL) {
         eio_session_close(session, EIO_CLOSE_NOW);
         return;
     }
-    client->mortal.destroy = destroy;
-    client->loop = loop;
-    client->session = session;
-    client->timer.fire = on_timer;
-    sio_list_init(&client->sockets);
-    sio_wheel_arm(loop->engine->wheel, &client->timer,
+    client->newcomer->client = client;
+    client->newcomer->timer.fire = on_timer;
+    sio_wheel_arm(loop->engine->wheel, &client->newcomer->timer,
                   eio_now(loop->engine) + loop->core->connect_timeout);
 }
 
@@ -318,19 +320,22 @@ static void on_message(void *user, eio_session *session, eio_form form,
 /* Tells each connected socket of the client. */
 static void tell_sockets(sio_client *client, bool upgraded)
 {
-    sio_link *at = client->sockets.next;
-    while (at != NULL && at != &client->sockets) {
-        sio_socket *socket = SIO_OWNER(at, sio_socket, in_client);
+    sio_socket *socket =
+        sio_list_empty(&client->sockets)
+            ? NULL
+            : SIO_OWNER(client->sockets.next, sio_socket, in_client);
+    while (socket != NULL) {
         sio_namespace *nsp = socket->nsp;
         sio_hooks *hooks = upgraded ? &nsp->upgrade : &nsp->drained;
         if (hooks->count == 0 || socket->state != SIO_SOCKET_CONNECTED) {
-            at = at->next;
+            socket = sio_socket_next(socket);
             continue;
         }
         (void)sio_socket_ref(socket);
         sio_hooks_run_sockets(hooks, socket);
-        at = socket->in_client.next; /* NULL: the list has gone with it */
+        sio_socket *next = sio_socket_next(socket);
         sio_socket_unref(socket);
+        socket = next;
     }
 }
 
@@ -368,16 +373,16 @@ static void on_closed(void *user, eio_session *session, eio_reason reason,
 {
     sio_client *client = user;
     (void)session;
-    if (client == NULL) {
-        return;
-    }
     client->session = NULL;
-    sio_wheel_cancel(client->loop->engine->wheel, &client->timer);
+    sio_newcomer_end(client);
     expel_all(client, reason_of(reason), why);
-    sio_reap_later(client->loop->engine->doomed, &client->mortal);
+    drop_incoming(client);
 }
 
+_Static_assert(sizeof(sio_client) % 8 == 0, "for what is behind it");
+
 const eio_session_events sio_client_events = {
+    .user_size = sizeof(sio_client),
     .opened = on_opened,
     .message = on_message,
     .drained = on_drained,

@@ -18,7 +18,7 @@
 
 typedef struct sio_client sio_client;
 typedef struct sio_pending sio_pending;
-typedef struct sio_ack_slot sio_ack_slot;
+typedef struct sio_acks sio_acks;
 
 /* What events of one name in one namespace begin with; see outgoing.c. */
 typedef struct sio_prefix {
@@ -228,14 +228,22 @@ typedef struct sio_incoming {
     sio_binary binaries[]; /* packet.attachments of them, in the arena */
 } sio_incoming;
 
-/* One per session. */
+/* A client that has joined no namespace yet. */
+typedef struct sio_newcomer {
+    sio_timer timer; /* until one must have been joined */
+    sio_client *client;
+} sio_newcomer;
+
+/* Of a client that has joined one, or has left. */
+void sio_newcomer_end(sio_client *client);
+
+/* One per session, which has the memory for it: kept small. */
 struct sio_client {
-    sio_mortal mortal;
     sio_loop *loop;
-    eio_session *session; /* NULL once closed */
-    sio_link sockets;     /* of sio_socket.in_client */
-    unsigned count;       /* of sockets in that list */
-    sio_timer timer;      /* until a namespace must have been joined */
+    eio_session *session;   /* the one it is part of; NULL once closed */
+    sio_link sockets;       /* of sio_socket.in_client */
+    unsigned count;         /* of sockets in that list */
+    sio_newcomer *newcomer; /* NULL once a namespace has been joined */
     sio_incoming *incoming;
 };
 
@@ -268,25 +276,25 @@ typedef enum sio_socket_state {
  * loop's, and in the end for whoever holds the last reference. */
 struct sio_socket {
     atomic_uint refs;
-    _Atomic uint8_t state; /* sio_socket_state */
     unsigned room_count;
     sio_namespace *nsp;
     sio_local *local;
-    sio_client *client; /* NULL once the session is closed */
-    sio_link in_client;
-    sio_socket *next_dead; /* in loop->dead */
-    sio_map_node node;     /* in local->sockets */
-    sio_link seats;        /* of sio_seat.in_socket */
-    uint64_t mark;         /* of the latest walk that met it */
-    uint64_t caught_up;    /* with which batch, and how far; see batch.c */
-    sio_ack_slot *acks;    /* by rising id; owned */
-    uint32_t ack_first, ack_count, ack_cap;
+    sio_client *client; /* NULL once it is in no client's list */
+    union {
+        sio_link in_client;    /* while it has a client ... */
+        sio_socket *next_dead; /* ... and then in loop->dead */
+    };
+    sio_map_node node;  /* in local->sockets */
+    sio_link seats;     /* of sio_seat.in_socket */
+    uint64_t mark;      /* of the latest walk that met it */
+    uint64_t caught_up; /* with which batch, and how far; see batch.c */
+    sio_acks *acks;     /* owned; NULL until one is awaited */
     void *data;
     void (*destroy)(void *data);
     char *auth;               /* JSON, NUL-terminated, owned; NULL is "{}" */
-    void *auth_tree;          /* json_t, made on demand */
     eio_request *request;     /* shared with the session */
     sio_handshake *handshake; /* made on demand */
+    _Atomic uint8_t state;    /* sio_socket_state */
     char id[SIO_TOKEN_LEN + 1];
 };
 
@@ -329,6 +337,20 @@ void sio_socket_unlist(sio_socket *socket);
 
 void sio_socket_free_handshake(sio_socket *socket);
 void sio_socket_free_auth(sio_socket *socket);
+
+/* Where the tree of its auth is kept, a json_t that may not have been made yet;
+ * NULL where there is no room for one and, with `make`, memory is short. */
+void **sio_socket_auth_tree(sio_socket *socket, bool make);
+
+/* The socket behind this one in its client's list, or NULL, also when it has
+ * left the list. */
+static inline sio_socket *sio_socket_next(const sio_socket *socket)
+{
+    sio_link *next = socket->client == NULL ? NULL : socket->in_client.next;
+    return next == NULL || next == &socket->client->sockets
+               ? NULL
+               : SIO_OWNER(next, sio_socket, in_client);
+}
 
 /* --------------------------------------------------------------- rooms -- */
 
@@ -421,9 +443,16 @@ sio_error sio_pack(const char *format, va_list list, sio_args *out);
 /* ---------------------------------------------------------------- acks -- */
 
 /* A place in a socket's list of acks; it keeps its id when it is done. */
-struct sio_ack_slot {
+typedef struct sio_ack_slot {
     uint64_t id;
     sio_pending *pending; /* owned; NULL once done */
+} sio_ack_slot;
+
+/* Those that are awaited, in slots[first] to before slots[count], by rising
+ * id. */
+struct sio_acks {
+    uint32_t first, count, cap;
+    sio_ack_slot slots[];
 };
 
 /* An acknowledgement that is awaited. */

@@ -18,6 +18,7 @@ typedef struct answer {
 struct sio_handshake {
     const eio_request *request;
     answer *answers;
+    void *auth_tree; /* of the socket's; see value.c */
     sio_arena arena; /* decoded and joined values */
 };
 
@@ -58,6 +59,14 @@ const sio_handshake *sio_socket_handshake(const sio_socket *socket)
         }
     }
     return self->handshake;
+}
+
+void **sio_socket_auth_tree(sio_socket *socket, bool make)
+{
+    if (make) {
+        (void)sio_socket_handshake(socket);
+    }
+    return socket->handshake == NULL ? NULL : &socket->handshake->auth_tree;
 }
 
 void sio_socket_free_handshake(sio_socket *socket)

@@ -58,8 +58,8 @@ void sio_socket_unref(sio_socket *socket)
         return;
     }
     sio_socket_set_data(socket, NULL, NULL);
-    sio_socket_free_handshake(socket);
     sio_socket_free_auth(socket);
+    sio_socket_free_handshake(socket);
     eio_request_unref(socket->request);
     free(socket->acks);
     free(socket->auth);
@@ -68,7 +68,7 @@ void sio_socket_unref(sio_socket *socket)
 
 void sio_socket_unlist(sio_socket *socket)
 {
-    if (!sio_link_used(&socket->in_client)) {
+    if (socket->client == NULL) {
         return;
     }
     sio_link_drop(&socket->in_client);
@@ -194,7 +194,7 @@ static void connected(sio_socket *socket)
     socket->state = SIO_SOCKET_CONNECTED;
     sio_metric_add(&socket->local->connected, 1);
     eio_count(engine, SIO_COUNTER_SOCKETS);
-    sio_wheel_cancel(engine->wheel, &client->timer);
+    sio_newcomer_end(client);
     (void)sio_socket_ref(socket);
     (void)sio_client_send(client, frame);
     sio_frame_unref(frame);
@@ -380,11 +380,12 @@ void sio_socket_close(sio_socket *socket)
     if (client == NULL || client->session == NULL) {
         return;
     }
-    sio_link *at = client->sockets.next;
-    while (at != NULL && at != &client->sockets) {
-        sio_socket *each = sio_socket_ref(SIO_OWNER(at, sio_socket, in_client));
+    sio_socket *at = SIO_OWNER(client->sockets.next, sio_socket,
+                               in_client); /* one or more */
+    while (at != NULL) {
+        sio_socket *each = sio_socket_ref(at);
         sio_socket_disconnect(each);
-        at = each->in_client.next;
+        at = sio_socket_next(each);
         sio_socket_unref(each);
     }
     sio_client_close(client);

@@ -138,23 +138,30 @@ sio_error sio_socket_auth_unpack(sio_socket *socket, const char *format, ...)
 {
     const char *text = sio_socket_auth(socket);
     json_error_t error;
-    if (socket->auth_tree == NULL) {
-        socket->auth_tree = json_loads(text, JSON_ALLOW_NUL, &error);
+    void **tree = sio_socket_auth_tree(socket, true);
+    if (tree == NULL) {
+        return SIO_ERR_NO_MEMORY;
     }
-    if (socket->auth_tree == NULL) {
+    if (*tree == NULL) {
+        *tree = json_loads(text, JSON_ALLOW_NUL, &error);
+    }
+    if (*tree == NULL) {
         return no_tree(&error);
     }
     va_list list;
     va_start(list, format);
-    sio_error err = unpack(socket->auth_tree, format, list);
+    sio_error err = unpack(*tree, format, list);
     va_end(list);
     return err;
 }
 
 void sio_socket_free_auth(sio_socket *socket)
 {
-    json_decref(socket->auth_tree);
-    socket->auth_tree = NULL;
+    void **tree = sio_socket_auth_tree(socket, false);
+    if (tree != NULL) {
+        json_decref(*tree);
+        *tree = NULL;
+    }
 }
 
 /* ---------------------------------------------------------------- trees -- */

@@ -313,7 +313,7 @@ static void check_many(size_t start, size_t step, bool late)
         assert_int_equal(tallies[i].count, 1);
         assert_int_equal(tallies[i].sum, late && i % 3 == 0 ? 0 : i);
     }
-    assert_int_equal(socket_a->ack_count, 0);
+    assert_int_equal(socket_a->acks->count, 0);
     memory_transport_turn(a.mt);
 }
 
@@ -345,7 +345,7 @@ static void test_stragglers(void **state)
         reply_to(first, i);
         assert_int_equal(tallies[i].count, 1);
     }
-    assert_in_range(socket_a->ack_cap, 1, 16);
+    assert_in_range(socket_a->acks->cap, 1, 16);
     assert_int_equal(tallies[0].count, 0);
     reply_to(first, 0);
     assert_int_equal(tallies[0].count, 1);

@@ -95,8 +95,8 @@ sio_error ws_feed(tp_ws_reader *r, ws_record *rec, sio_bytes bytes,
     rec->piece_len = bytes.len;
     sio_error err = tp_ws_reader_feed(r, copy, bytes.len, limits, &events, rec);
     free(copy);
-    if (r->ended) {
-        assert_null(r->partial);
+    if (tp_ws_reader_ended(r)) {
+        assert_int_equal(tp_ws_reader_memory(r), 0);
     }
     return err;
 }
@@ -118,7 +118,7 @@ sio_error ws_feed_cut(ws_record *rec, sio_bytes stream, size_t cut,
     *used = at;
     if (err != SIO_OK) {
         size_t said = rec->len;
-        assert_true(r.ended);
+        assert_true(tp_ws_reader_ended(&r));
         assert_int_equal(ws_feed(&r, rec, SIO_LIT("\x89\x80mask"), limits), 0);
         assert_int_equal(rec->len, said);
     }

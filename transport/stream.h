@@ -58,8 +58,10 @@ struct tp_stream {
     const tp_stream_ops *ops;
     const tp_stream_events *events;
     void *owner;
-    bool ipv6;
     uint8_t ip[16]; /* the peer's address; the first 4 bytes for IPv4 */
+    bool ipv6;
+    bool paused;  /* the stream's own: nothing is read ... */
+    bool blocked; /* ... and it waits for room in the kernel's buffer */
 };
 
 /* Room for a numeric address with its NUL. */

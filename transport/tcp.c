@@ -13,10 +13,7 @@
 typedef struct tp_tcp {
     tp_stream base;
     sio_mortal mortal;
-    tp_loop *loop; /* or NULL */
-    ev_io io;      /* io.fd is -1 once closed */
-    bool paused;
-    bool blocked; /* waits for room in the kernel's buffer */
+    ev_io io; /* io.fd is -1 once closed; io.data is the loop, or NULL */
 } tp_tcp;
 
 static tp_tcp *of(tp_stream *s)
@@ -24,13 +21,19 @@ static tp_tcp *of(tp_stream *s)
     return SIO_OWNER(s, tp_tcp, base);
 }
 
+static tp_loop *loop_of(const tp_tcp *tcp)
+{
+    return tcp->io.data;
+}
+
 static void watch(tp_tcp *tcp)
 {
-    int events = (tcp->paused ? 0 : EV_READ) | (tcp->blocked ? EV_WRITE : 0);
-    ev_io_stop(tcp->loop->ev, &tcp->io);
+    int events =
+        (tcp->base.paused ? 0 : EV_READ) | (tcp->base.blocked ? EV_WRITE : 0);
+    ev_io_stop(loop_of(tcp)->ev, &tcp->io);
     if (events != 0) {
         ev_io_set(&tcp->io, tcp->io.fd, events);
-        ev_io_start(tcp->loop->ev, &tcp->io);
+        ev_io_start(loop_of(tcp)->ev, &tcp->io);
     }
 }
 
@@ -59,9 +62,9 @@ static sio_error send_pieces(tp_stream *s, const struct iovec *pieces,
         n = 0;
     }
     *sent = (size_t)n;
-    sio_metric_add(&tcp->loop->counters[SIO_COUNTER_BYTES_OUT], (size_t)n);
-    if (*sent < want && !tcp->blocked) {
-        tcp->blocked = true;
+    sio_metric_add(&loop_of(tcp)->counters[SIO_COUNTER_BYTES_OUT], (size_t)n);
+    if (*sent < want && !tcp->base.blocked) {
+        tcp->base.blocked = true;
         watch(tcp);
     }
     return SIO_OK;
@@ -70,8 +73,8 @@ static sio_error send_pieces(tp_stream *s, const struct iovec *pieces,
 static void pause_reading(tp_stream *s, bool paused)
 {
     tp_tcp *tcp = of(s);
-    if (tcp->paused != paused) {
-        tcp->paused = paused;
+    if (tcp->base.paused != paused) {
+        tcp->base.paused = paused;
         watch(tcp);
     }
 }
@@ -89,7 +92,7 @@ static void destroy(sio_mortal *mortal)
 static void close_now(tp_stream *s)
 {
     tp_tcp *tcp = of(s);
-    if (tcp->loop == NULL) {
+    if (loop_of(tcp) == NULL) {
         close(tcp->io.fd);
         free(tcp);
         return;
@@ -97,26 +100,26 @@ static void close_now(tp_stream *s)
     if (tcp->io.fd < 0) {
         return;
     }
-    ev_io_stop(tcp->loop->ev, &tcp->io);
+    ev_io_stop(loop_of(tcp)->ev, &tcp->io);
     close(tcp->io.fd);
     tcp->io.fd = -1;
-    sio_reap_later(&tcp->loop->doomed, &tcp->mortal);
+    sio_reap_later(&loop_of(tcp)->doomed, &tcp->mortal);
 }
 
 static void leave(tp_stream *s)
 {
     tp_tcp *tcp = of(s);
-    ev_io_stop(tcp->loop->ev, &tcp->io);
-    tp_backend_forget(tcp->loop->backend, tcp->io.fd);
-    tcp->loop = NULL;
+    ev_io_stop(loop_of(tcp)->ev, &tcp->io);
+    tp_backend_forget(loop_of(tcp)->backend, tcp->io.fd);
+    tcp->io.data = NULL;
 }
 
 static void enter(tp_stream *s, tp_loop *loop)
 {
     tp_tcp *tcp = of(s);
-    tcp->loop = loop;
-    tcp->paused = false;
-    tcp->blocked = false;
+    tcp->io.data = loop;
+    tcp->base.paused = false;
+    tcp->base.blocked = false;
     watch(tcp);
 }
 
@@ -131,10 +134,11 @@ static const tp_stream_ops tcp_ops = {
 
 static void read_some(tp_tcp *tcp)
 {
-    ssize_t n = recv(tcp->io.fd, tcp->loop->in, TP_LOOP_IN, 0);
+    ssize_t n = recv(tcp->io.fd, loop_of(tcp)->in, TP_LOOP_IN, 0);
     if (n > 0) {
-        sio_metric_add(&tcp->loop->counters[SIO_COUNTER_BYTES_IN], (size_t)n);
-        tcp->base.events->input(tcp->base.owner, tcp->loop->in, (size_t)n);
+        sio_metric_add(&loop_of(tcp)->counters[SIO_COUNTER_BYTES_IN],
+                       (size_t)n);
+        tcp->base.events->input(tcp->base.owner, loop_of(tcp)->in, (size_t)n);
     } else if (n == 0) {
         pause_reading(&tcp->base, true);
         tcp->base.events->ended(tcp->base.owner, SIO_OK);
@@ -146,15 +150,15 @@ static void read_some(tp_tcp *tcp)
 
 static void on_io(struct ev_loop *ev, ev_io *w, int revents)
 {
-    tp_tcp *tcp = w->data;
+    tp_tcp *tcp = SIO_OWNER(w, tp_tcp, io);
     (void)ev;
-    if ((revents & EV_WRITE) != 0 && tcp->blocked) {
-        tcp->blocked = false;
+    if ((revents & EV_WRITE) != 0 && tcp->base.blocked) {
+        tcp->base.blocked = false;
         watch(tcp);
         tcp->base.events->writable(tcp->base.owner);
     }
     /* A look at `paused`, as that callback may have changed it. */
-    if ((revents & EV_READ) != 0 && tcp->io.fd >= 0 && !tcp->paused) {
+    if ((revents & EV_READ) != 0 && tcp->io.fd >= 0 && !tcp->base.paused) {
         read_some(tcp);
     }
 }
@@ -185,7 +189,6 @@ tp_stream *tp_tcp_new(int fd, const struct sockaddr *peer)
     tcp->mortal.destroy = destroy;
     set_address(&tcp->base, peer);
     ev_io_init(&tcp->io, on_io, fd, EV_READ);
-    tcp->io.data = tcp;
     return &tcp->base;
 }
 

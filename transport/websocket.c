@@ -21,15 +21,24 @@ typedef enum state {
     GONE
 } state;
 
+/* Made when a WebSocket begins to close. */
+typedef struct ending {
+    sio_timer timer; /* the peer's time to close */
+    tp_websocket *ws;
+} ending;
+
+/* One for each connection: kept small. */
 struct tp_websocket {
     eio_transport base; /* `writable` while OPEN */
-    sio_mortal mortal;
+    union {
+        sio_link link;     /* the owner's, until GONE ... */
+        sio_mortal mortal; /* ... and from then on */
+    };
     tp_dirty dirty;
-    sio_link link; /* the owner's */
     const tp_websocket_home *home;
     tp_ws_output out;
     tp_ws_reader reader;
-    sio_timer timer; /* the peer's time to close */
+    ending *ending; /* owned; or NULL */
     uint8_t state;
     bool base64;
     bool greeted;     /* its first packet has been queued */
@@ -79,12 +88,16 @@ static void bury(tp_websocket *ws)
     }
     ws->state = GONE;
     ws->base.writable = false;
-    sio_wheel_cancel(&loop_of(ws)->wheel, &ws->timer);
+    if (ws->ending != NULL) {
+        sio_wheel_cancel(&loop_of(ws)->wheel, &ws->ending->timer);
+        free(ws->ending);
+    }
     sio_link_drop(&ws->dirty.link);
     sio_link_drop(&ws->link);
     ws->out.stream->ops->close(ws->out.stream);
     ws->out.stream = NULL;
     ws->home->gone(ws->home->owner, ws);
+    ws->mortal = (sio_mortal){.destroy = destroy};
     sio_reap_later(&loop_of(ws)->doomed, &ws->mortal);
 }
 
@@ -104,7 +117,24 @@ void tp_websocket_abort(tp_websocket *ws)
 
 static void on_timer(sio_timer *timer)
 {
-    bury_and_tell(SIO_OWNER(timer, tp_websocket, timer), SIO_OK);
+    bury_and_tell(SIO_OWNER(timer, ending, timer)->ws, SIO_OK);
+}
+
+/* Gives the peer `ms` more; without memory for that it ends with the turn. */
+static void set_deadline(tp_websocket *ws, uint32_t ms)
+{
+    tp_loop *loop = loop_of(ws);
+    if (ws->ending == NULL) {
+        ws->ending = calloc(1, sizeof(*ws->ending));
+    }
+    if (ws->ending == NULL) {
+        ws->out.broken = true;
+        tp_loop_dirty(loop, &ws->dirty);
+        return;
+    }
+    ws->ending->ws = ws;
+    ws->ending->timer.fire = on_timer;
+    sio_wheel_arm(&loop->wheel, &ws->ending->timer, loop->now + ms);
 }
 
 /* -------------------------------------------------------------- writing -- */
@@ -134,8 +164,7 @@ static void flush(tp_dirty *dirty)
     } else if (ws->state == ENDING) {
         ws->state = SHUT;
         ws->out.stream->ops->shut(ws->out.stream);
-        sio_wheel_arm(&loop_of(ws)->wheel, &ws->timer,
-                      loop_of(ws)->now + LINGER_MS);
+        set_deadline(ws, LINGER_MS);
     } else if (ws->state == OPEN) {
         ws->base.events->drained(ws->base.owner, &ws->base);
     }
@@ -257,8 +286,7 @@ static void start_closing(tp_websocket *ws, uint16_t code)
     ws->state = CLOSING;
     ws->base.writable = false;
     push_close(ws, code);
-    sio_wheel_arm(&loop_of(ws)->wheel, &ws->timer,
-                  loop_of(ws)->now + ws->home->config->close_timeout);
+    set_deadline(ws, ws->home->config->close_timeout);
 }
 
 static void close_websocket(eio_transport *tp, eio_close_mode mode)
@@ -450,9 +478,7 @@ tp_websocket *tp_websocket_new(const tp_websocket_home *home, tp_stream *stream,
     ws->base.ops = &tp_websocket_ops;
     eio_transport_orphan(&ws->base);
     ws->base.writable = true;
-    ws->mortal.destroy = destroy;
     ws->dirty.flush = flush;
-    ws->timer.fire = on_timer;
     ws->home = home;
     ws->out.loop = home->loop;
     ws->out.stream = stream;

@@ -17,8 +17,8 @@ typedef struct tp_ws_partial {
 
 /* One call of tp_ws_reader_feed(): its arguments, and what is left of them. */
 typedef struct input {
-    tp_ws_reader *reader;
     tp_ws_partial *partial;
+    bool ended;
     uint8_t *data;
     size_t len;
     const tp_ws_limits *limits;
@@ -134,8 +134,7 @@ static sio_error give_close(const input *in, sio_bytes payload)
     return SIO_OK;
 }
 
-static sio_error give_control(const input *in, tp_ws_opcode opcode,
-                              sio_bytes payload)
+static sio_error give_control(input *in, tp_ws_opcode opcode, sio_bytes payload)
 {
     bool goes_on = false;
     sio_error err = SIO_OK;
@@ -147,11 +146,11 @@ static sio_error give_control(const input *in, tp_ws_opcode opcode,
     } else {
         err = give_close(in, payload);
     }
-    in->reader->ended = !goes_on;
+    in->ended = !goes_on;
     return err;
 }
 
-static void give_message(const input *in, sio_bytes payload)
+static void give_message(input *in, sio_bytes payload)
 {
     tp_ws_partial *r = in->partial;
     tp_ws_opcode opcode = (tp_ws_opcode)r->opcode;
@@ -159,7 +158,7 @@ static void give_message(const input *in, sio_bytes payload)
     r->fragments = 0;
     bool goes_on = r->deflated ? in->ev->deflated(in->owner, opcode, payload)
                                : in->ev->message(in->owner, opcode, payload);
-    in->reader->ended = !goes_on;
+    in->ended = !goes_on;
 }
 
 static bool is_text(const tp_ws_partial *r)
@@ -167,8 +166,7 @@ static bool is_text(const tp_ws_partial *r)
     return r->opcode == TP_WS_OP_TEXT && !r->deflated;
 }
 
-static sio_error read_whole(const input *in, const tp_ws_header *h,
-                            sio_bytes payload)
+static sio_error read_whole(input *in, const tp_ws_header *h, sio_bytes payload)
 {
     if (tp_ws_opcode_is_control(h->opcode)) {
         return give_control(in, h->opcode, payload);
@@ -181,8 +179,7 @@ static sio_error read_whole(const input *in, const tp_ws_header *h,
 }
 
 /* Called when the last of a frame has been gathered. */
-static sio_error finish_frame(const input *in, const tp_ws_header *h,
-                              size_t payload)
+static sio_error finish_frame(input *in, const tp_ws_header *h, size_t payload)
 {
     tp_ws_partial *r = in->partial;
     sio_buf *buf = &r->gathered;
@@ -209,7 +206,7 @@ static sio_error finish_frame(const input *in, const tp_ws_header *h,
     return SIO_OK;
 }
 
-static sio_error gather(const input *in, const tp_ws_header *h, sio_bytes piece)
+static sio_error gather(input *in, const tp_ws_header *h, sio_bytes piece)
 {
     tp_ws_partial *r = in->partial;
     bool control = tp_ws_opcode_is_control(h->opcode);
@@ -265,7 +262,7 @@ static bool is_idle(const tp_ws_partial *p)
  */
 static sio_error read_short(input *in)
 {
-    while (in->len >= 6 && !in->reader->ended) {
+    while (in->len >= 6 && !in->ended) {
         uint8_t *at = in->data;
         size_t len = at[1] & 0x7f;
         bool text = at[0] == (0x80 | TP_WS_OP_TEXT);
@@ -280,7 +277,7 @@ static sio_error read_short(input *in)
             return SIO_ERR_UTF8;
         }
         skip(in, 6 + len);
-        in->reader->ended =
+        in->ended =
             !in->ev->message(in->owner, (tp_ws_opcode)(at[0] & 0x0f), payload);
     }
     return SIO_OK;
@@ -289,11 +286,10 @@ static sio_error read_short(input *in)
 static sio_error read_all(input *in)
 {
     sio_error err = SIO_OK;
-    while (in->len != 0 && !in->reader->ended &&
-           (err == SIO_OK || err == SIO_MORE)) {
+    while (in->len != 0 && !in->ended && (err == SIO_OK || err == SIO_MORE)) {
         tp_ws_header h;
         err = is_idle(in->partial) ? read_short(in) : SIO_OK;
-        if (err == SIO_OK && in->len != 0 && !in->reader->ended) {
+        if (err == SIO_OK && in->len != 0 && !in->ended) {
             err = read_header(in, &h);
             if (err == SIO_OK) {
                 err = read_payload(in, &h);
@@ -326,13 +322,12 @@ static sio_error keep(tp_ws_reader *r, tp_ws_partial *p)
 }
 
 /* The rest of tp_ws_reader_feed(), apart for the sake of its stack. */
-__attribute__((noinline)) static sio_error read_rest(input *in)
+__attribute__((noinline)) static sio_error read_rest(tp_ws_reader *r, input *in)
 {
-    tp_ws_reader *r = in->reader;
     tp_ws_partial fresh = {0};
     in->partial = r->partial == NULL ? &fresh : r->partial;
     sio_error err = read_all(in);
-    if (err == SIO_OK && !r->ended) {
+    if (err == SIO_OK && !in->ended) {
         err = keep(r, in->partial);
     } else {
         sio_buf_deinit(&in->partial->gathered);
@@ -340,35 +335,47 @@ __attribute__((noinline)) static sio_error read_rest(input *in)
     return err;
 }
 
+/* What `partial` points to once reading has ended. */
+static tp_ws_partial ended_mark;
+
+bool tp_ws_reader_ended(const tp_ws_reader *r)
+{
+    return r->partial == &ended_mark;
+}
+
 sio_error tp_ws_reader_feed(tp_ws_reader *r, uint8_t *data, size_t len,
                             const tp_ws_limits *limits,
                             const tp_ws_reader_events *ev, void *owner)
 {
-    input in = {r, NULL, data, len, limits, ev, owner};
-    sio_error err = r->partial == NULL ? read_short(&in) : SIO_OK;
-    if (err == SIO_OK && in.len != 0 && !r->ended) {
-        err = read_rest(&in);
+    input in = {NULL, false, data, len, limits, ev, owner};
+    if (tp_ws_reader_ended(r)) {
+        return SIO_OK;
     }
-    if (err != SIO_OK || r->ended) {
+    sio_error err = r->partial == NULL ? read_short(&in) : SIO_OK;
+    if (err == SIO_OK && in.len != 0 && !in.ended) {
+        err = read_rest(r, &in);
+    }
+    if (err != SIO_OK || in.ended) {
         tp_ws_reader_deinit(r);
-        r->ended = true;
+        r->partial = &ended_mark;
     }
     return err;
 }
 
 void tp_ws_reader_deinit(tp_ws_reader *r)
 {
-    if (r->partial != NULL) {
+    if (r->partial != NULL && !tp_ws_reader_ended(r)) {
         sio_buf_deinit(&r->partial->gathered);
         free(r->partial);
     }
-    *r = (tp_ws_reader){0};
+    r->partial = NULL;
 }
 
 size_t tp_ws_reader_memory(const tp_ws_reader *r)
 {
     const tp_ws_partial *p = r->partial;
-    return p == NULL ? 0 : sizeof(*p) + p->gathered.cap;
+    return p == NULL || tp_ws_reader_ended(r) ? 0
+                                              : sizeof(*p) + p->gathered.cap;
 }
 
 uint16_t tp_ws_close_code_of(sio_error err)

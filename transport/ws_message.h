@@ -53,9 +53,12 @@ typedef struct tp_ws_reader_events {
  * that is freed with the message.  Between messages it owns nothing.
  */
 typedef struct tp_ws_reader {
-    struct tp_ws_partial *partial; /* owned; NULL between messages */
-    bool ended; /* after an error, a close frame or a refusal */
+    struct tp_ws_partial *partial; /* owned; NULL between messages; or a mark
+                                      that it has ended */
 } tp_ws_reader;
+
+/* Whether it reads nothing more: after an error, a close frame or a refusal. */
+bool tp_ws_reader_ended(const tp_ws_reader *r);
 
 /*
  * Reads the next `len` bytes of the stream, unmasking them in place, and
