@@ -9,6 +9,7 @@
 #include "base/metric.h"
 #include "base/random.h"
 #include "base/reap.h"
+#include "base/token.h"
 #include "base/wheel.h"
 #include "engineio/events.h"
 #include "engineio/transport.h"
@@ -75,6 +76,10 @@ sio_error eio_engine_init(eio_engine *engine);
 
 /* The index of the engine that a session with this id belongs to. */
 unsigned eio_engine_home(const eio_engine *engine, sio_bytes sid);
+
+/* Writes a new id that nobody can guess, NUL-terminated, for a session of this
+ * engine.  May fail with RANDOM. */
+sio_error eio_sid_make(const eio_engine *engine, char out[SIO_TOKEN_LEN + 1]);
 
 /* All sessions have to be closed and reaped before. */
 void eio_engine_deinit(eio_engine *engine);

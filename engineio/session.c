@@ -488,7 +488,7 @@ static void on_timer(sio_timer *timer)
 
 /* A random id that belongs to this engine: what is drawn is counted up until
  * it does, which takes as many steps as there are engines, on average. */
-static sio_error make_sid(const eio_engine *engine, char out[EIO_SID_LEN + 1])
+sio_error eio_sid_make(const eio_engine *engine, char out[SIO_TOKEN_LEN + 1])
 {
     sio_error err = sio_token_make(engine->random, out);
     sio_bytes sid = {(const uint8_t *)out, EIO_SID_LEN};
@@ -517,7 +517,7 @@ sio_error eio_session_new(eio_engine *engine, eio_request *request,
     char *own = (char *)(uintptr_t)eio_session_sid(s);
     sio_error err = SIO_OK;
     if (sid.len == 0) {
-        err = make_sid(engine, own);
+        err = eio_sid_make(engine, own);
     } else {
         memcpy(own, sid.base, len);
     }

@@ -30,6 +30,12 @@ static bool on_generate_id(void *app, tp_exchange *x,
     return server->config.on_generate_id(x, id, server->config.arg);
 }
 
+static bool on_cors(void *app, tp_exchange *x, const char *origin)
+{
+    const sio_server *server = server_of(app);
+    return server->config.on_cors_origin(x, origin, server->config.arg);
+}
+
 static void on_initial_headers(void *app, tp_exchange *x)
 {
     const sio_server *server = server_of(app);
@@ -56,6 +62,7 @@ static void set_hooks(sio_server *server)
     server->hooks = (tp_front_hooks){
         .allow = c->on_allow_request == NULL ? NULL : on_allow,
         .generate_id = c->on_generate_id == NULL ? NULL : on_generate_id,
+        .cors = c->on_cors_origin == NULL ? NULL : on_cors,
         .initial_headers =
             c->on_initial_headers == NULL ? NULL : on_initial_headers,
         .headers = c->on_headers == NULL ? NULL : on_headers,

@@ -2,28 +2,32 @@
 
 #include "socketio/server_impl.h"
 
-static const char *copy(sio_server *server, const char *text, sio_error *err)
-{
-    if (text == NULL) {
-        return NULL;
-    }
-    char *out = sio_arena_copy(&server->strings, sio_text(text));
-    if (out == NULL) {
-        *err = SIO_ERR_NO_MEMORY;
-    }
-    return out;
-}
-
 static sio_error copy_strings(sio_server *server)
 {
     sio_server_config *c = &server->config;
-    sio_error err = SIO_OK;
-    c->host = copy(server, c->host, &err);
-    c->path = copy(server, c->path, &err);
-    c->client_dir = copy(server, c->client_dir, &err);
-    c->cors_origin = copy(server, c->cors_origin, &err);
-    c->initial_packet = copy(server, c->initial_packet, &err);
-    return err;
+    const char **const strings[] = {
+        &c->host,
+        &c->path,
+        &c->client_dir,
+        &c->initial_packet,
+        &c->cors_origin,
+        &c->cors_methods,
+        &c->cors_allowed_headers,
+        &c->cors_exposed_headers,
+        &c->cookie_name,
+        &c->cookie_path,
+        &c->cookie_domain,
+    };
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+        const char **at = strings[i];
+        if (*at != NULL) {
+            *at = sio_arena_copy(&server->strings, sio_text(*at));
+            if (*at == NULL) {
+                return SIO_ERR_NO_MEMORY;
+            }
+        }
+    }
+    return SIO_OK;
 }
 
 /* A value that must lie between two bounds, and what to say when it does
@@ -94,36 +98,7 @@ static bool strings_are_good(const sio_server *server)
                       "path does not begin with a slash, or holds a blank");
         return false;
     }
-    if (c->cors_origin != NULL &&
-        (c->cors_origin[0] == '\0' || !is_visible(c->cors_origin))) {
-        sio_log_write(&server->log, SIO_LOG_ERROR, "bad_config",
-                      "cors_origin is empty, or holds a blank");
-        return false;
-    }
     return true;
-}
-
-static sio_error set_cors(sio_server *server)
-{
-    static const char name[] = "Access-Control-Allow-Origin: ";
-    const char *origin = server->config.cors_origin;
-    tp_front_config *f = &server->front_config;
-    if (origin == NULL) {
-        return SIO_OK;
-    }
-    const char *end =
-        strcmp(origin, "*") == 0 ? "\r\n" : "\r\nVary: Origin\r\n";
-    size_t len = strlen(name) + strlen(origin) + strlen(end);
-    uint8_t *lines = sio_arena_alloc(&server->strings, len);
-    if (lines == NULL) {
-        return SIO_ERR_NO_MEMORY;
-    }
-    sio_writer w = {lines, len, 0};
-    sio_write_bytes(&w, sio_text(name));
-    sio_write_bytes(&w, sio_text(origin));
-    sio_write_bytes(&w, sio_text(end));
-    f->cors_lines = (sio_bytes){lines, len};
-    return SIO_OK;
 }
 
 static void set_engine(sio_server *server)
@@ -169,7 +144,6 @@ static void set_front(sio_server *server)
     f->trailing_slash = c->add_trailing_slash;
     f->destroy_upgrade = c->destroy_upgrade;
     f->destroy_upgrade_timeout = c->destroy_upgrade_timeout_ms;
-    f->cors_origin = c->cors_origin;
     f->http = (tp_http_config){
         .limits = {c->max_header_bytes, c->max_headers},
         .header_timeout = c->header_timeout_ms,
@@ -213,5 +187,10 @@ sio_error sio_server_configure(sio_server *server,
     set_engine(server);
     set_core(server);
     set_front(server);
-    return set_cors(server);
+    err = tp_cors_init(&server->front_config.cors, &server->config,
+                       &server->strings, &server->log);
+    return err == SIO_OK
+               ? tp_cookie_init(&server->front_config.cookie, &server->config,
+                                &server->strings, &server->log)
+               : err;
 }

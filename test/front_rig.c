@@ -157,9 +157,6 @@ void front_rig_init(front_rig *r)
                 .trailing_slash = true,
                 .destroy_upgrade = true,
                 .destroy_upgrade_timeout = 1000,
-                .cors_origin = "*",
-                .cors_lines =
-                    SIO_LIT_INIT("Access-Control-Allow-Origin: *\r\n"),
                 .http = {.limits = TP_HTTP_LIMITS_DEFAULT,
                          .header_timeout = 3000,
                          .body_timeout = 7000,
@@ -171,6 +168,9 @@ void front_rig_init(front_rig *r)
             },
         .hooks = {.refused = on_refused, .other = on_other},
     };
+    sio_server_config config = sio_server_config_default();
+    config.cors_origin = "*";
+    front_rig_configure(r, &config);
     memory_loop_init(&r->loop, NULL);
     init_engine(r);
     r->front = (tp_front){
@@ -185,6 +185,14 @@ void front_rig_init(front_rig *r)
     for (size_t i = 0; i < FRONT_RIG_PEERS; i++) {
         memory_stream_init(&r->peers[i]);
     }
+}
+
+void front_rig_configure(front_rig *r, const sio_server_config *config)
+{
+    assert_int_equal(tp_cors_init(&r->config.cors, config, &r->strings, NULL),
+                     SIO_OK);
+    assert_int_equal(
+        tp_cookie_init(&r->config.cookie, config, &r->strings, NULL), SIO_OK);
 }
 
 void front_rig_deinit(front_rig *r)
@@ -203,6 +211,7 @@ void front_rig_deinit(front_rig *r)
         memory_stream_deinit(&r->peers[i]);
     }
     sio_buf_deinit(&r->told);
+    sio_arena_deinit(&r->strings);
 }
 
 /* ------------------------------------------------------------ the peers -- */

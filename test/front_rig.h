@@ -7,8 +7,9 @@
 
 /* Requests. */
 #define ASK(method, target) method " " target " HTTP/1.1\r\nHost: h\r\n\r\n"
-#define WS_FIELDS                                                              \
-    "Host: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"                 \
+#define WS_FIELDS "Host: h\r\n" WS_FIELDS_BUT_HOST
+#define WS_FIELDS_BUT_HOST                                                     \
+    "Connection: Upgrade\r\nUpgrade: websocket\r\n"                            \
     "Sec-WebSocket-Version: 13\r\n"                                            \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 #define WS_OPEN                                                                \
@@ -44,6 +45,7 @@ typedef struct front_rig {
     eio_engine engine;
     sio_metric counters[SIO_COUNTER_COUNT];
     sio_metric errors[EIO_ERROR_CODES];
+    sio_arena strings; /* of the parts of `config` that were made */
     tp_front_config config;
     tp_front_hooks hooks;
     tp_front front;
@@ -59,6 +61,10 @@ typedef struct front_rig {
 
 /* Its hooks are `refused` and `other`; the three below may be set as well. */
 void front_rig_init(front_rig *r);
+
+/* Gives it other CORS rules, or a cookie, by those fields of `config`, whose
+ * strings are borrowed. */
+void front_rig_configure(front_rig *r, const sio_server_config *config);
 
 /* Cuts off what is left, and sees that everything is counted down. */
 void front_rig_deinit(front_rig *r);

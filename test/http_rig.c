@@ -157,8 +157,10 @@ static void on_request(void *owner, tp_http_conn *conn,
     }
 }
 
-static void on_refused(void *owner, tp_http_conn *conn, sio_error err)
+static void on_refused(void *owner, tp_http_conn *conn,
+                       const tp_http_head *head, sio_error err)
 {
+    (void)head;
     http_rig *rig = owner;
     char text[32];
     REQUIRE(conn == rig->conn && !rig->asked && conn->stream != NULL);

@@ -169,7 +169,9 @@ static void test_bad_numbers(void **state)
 static void test_bad_strings(void **state)
 {
     static const char *const paths[] = {"", "socket.io", "/a b", "/a\n", NULL};
-    static const char *const origins[] = {"", "a b", "x\r\nSet-Cookie: a"};
+    static const char *const origins[] = {"", "a b", "x\r\nSet-Cookie: a",
+                                          "https://*", "*, https://a"};
+    static const char *const cookies[] = {"", "a b", "a;b", "a\r\nX: y"};
     (void)state;
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         sio_server_config config = quiet_config();
@@ -179,6 +181,11 @@ static void test_bad_strings(void **state)
     for (size_t i = 0; i < sizeof(origins) / sizeof(origins[0]); i++) {
         sio_server_config config = quiet_config();
         config.cors_origin = origins[i];
+        assert_null(sio_server_new(&config));
+    }
+    for (size_t i = 0; i < sizeof(cookies) / sizeof(cookies[0]); i++) {
+        sio_server_config config = quiet_config();
+        config.cookie_name = cookies[i];
         assert_null(sio_server_new(&config));
     }
 }
@@ -198,16 +205,28 @@ static void test_older_config(void **state)
 
 static void test_strings_are_copied(void **state)
 {
-    char path[] = "/here";
+    char path[] = "/here", origin[] = "https://*.x.org", cookie[] = "io";
+    char exposed[] = "X-A";
     sio_server_config config = quiet_config();
     (void)state;
     config.path = path;
+    config.cors_origin = origin;
+    config.cors_exposed_headers = exposed;
+    config.cookie_name = cookie;
     sio_server *server = sio_server_new(&config);
     memset(path, 'x', sizeof(path) - 1);
+    memset(origin, 'x', sizeof(origin) - 1);
+    memset(exposed, 'x', sizeof(exposed) - 1);
+    memset(cookie, 'x', sizeof(cookie) - 1);
     pthread_t thread = start(server);
     int fd = dial(sio_server_port(server));
-    get(fd, "/here/?EIO=4&transport=polling");
-    assert_non_null(strstr(hear(fd, "}"), "\"sid\""));
+    say(fd, "GET /here/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n"
+            "Origin: https://a.x.org\r\n\r\n");
+    const char *answer = hear(fd, "}");
+    assert_non_null(strstr(answer, "\"sid\""));
+    assert_non_null(strstr(answer, "-Allow-Origin: https://a.x.org\r\n"));
+    assert_non_null(strstr(answer, "-Expose-Headers: X-A\r\n"));
+    assert_non_null(strstr(answer, "\r\nSet-Cookie: io="));
     close(fd);
     finish(thread, server);
 }

@@ -53,41 +53,21 @@ static bool lead_elsewhere(tp_front *front, tp_http_conn *conn,
     return false;
 }
 
-/* Header lines for every answer of the engine to this request. */
-void tp_front_prepare(tp_front *front, tp_http_conn *conn,
-                      const tp_http_head *head)
+/* Sets the header lines that go with whatever is answered to this request.
+ * Returns whether it may go on. */
+static bool prepare(tp_front *front, tp_http_conn *conn,
+                    const tp_http_head *head)
 {
     sio_bytes agent = tp_http_header_find(head, SIO_LIT("user-agent"));
     bool old_ie = agent.base != NULL &&
                   (memmem(agent.base, agent.len, ";MSIE", 5) != NULL ||
                    memmem(agent.base, agent.len, "Trident/", 8) != NULL);
     sio_buf_deinit(&conn->extra);
-    sio_error err = sio_buf_append(&conn->extra, front->config->cors_lines);
-    if (err == SIO_OK && old_ie) {
-        err = sio_buf_append(&conn->extra, SIO_LIT("X-XSS-Protection: 0\r\n"));
+    if (old_ie) {
+        /* An answer without it is better than none. */
+        (void)sio_buf_append(&conn->extra, SIO_LIT("X-XSS-Protection: 0\r\n"));
     }
-    (void)err; /* an answer without them is better than none */
-}
-
-static void answer_preflight(tp_http_conn *conn, const tp_http_head *head)
-{
-    sio_bytes asked =
-        tp_http_header_find(head, SIO_LIT("access-control-request-headers"));
-    sio_buf lines = {0};
-    bool ok =
-        sio_buf_append(&lines, SIO_LIT("Access-Control-Allow-Methods: "
-                                       "GET,HEAD,PUT,PATCH,POST,DELETE\r\n")) ==
-        SIO_OK;
-    if (ok && asked.len != 0) {
-        ok = sio_buf_append(
-                 &lines, SIO_LIT("Vary: Access-Control-Request-Headers\r\n"
-                                 "Access-Control-Allow-Headers: ")) == SIO_OK &&
-             sio_buf_append(&lines, asked) == SIO_OK &&
-             sio_buf_append(&lines, SIO_LIT("\r\n")) == SIO_OK;
-    }
-    tp_http_answer_send(conn, &(tp_http_answer){.status = ok ? 204 : 503,
-                                                .extra = sio_buf_view(&lines)});
-    sio_buf_deinit(&lines);
+    return tp_front_cors(front, conn, head);
 }
 
 /* A request below our path.  Returns as lead_elsewhere() does. */
@@ -95,21 +75,24 @@ static bool lead_in(tp_front *front, tp_http_conn *conn,
                     const tp_http_request *req, sio_bytes below, bool whole)
 {
     const tp_http_head *head = req->head;
-    if (!conn->begun) {
-        tp_front_prepare(front, conn, head);
-        if (front->hooks->look != NULL &&
-            !front->hooks->look(front->app, conn, req)) {
-            return false;
+    bool welcome = conn->begun || prepare(front, conn, head);
+    if (tp_front_is_preflight(front, head)) {
+        if (whole) {
+            tp_front_answer_preflight(front, conn, head);
         }
+        return true;
+    }
+    if (!conn->begun && front->hooks->look != NULL &&
+        !front->hooks->look(front->app, conn, req)) {
+        return false;
     }
     if (front->client_files != NULL && below.len != 0 && whole &&
         tp_client_files_serve(front->client_files, conn, req, below,
                               (sio_bytes){0})) {
         return false;
     }
-    if (head->method == TP_HTTP_METHOD_OPTIONS &&
-        front->config->cors_origin != NULL && !head->upgrade && whole) {
-        answer_preflight(conn, head);
+    if (!welcome) {
+        tp_front_refuse_origin(front, conn, head, !whole);
         return false;
     }
     return tp_front_knock(front, conn, req, whole);
@@ -149,10 +132,15 @@ static void on_request(void *owner, tp_http_conn *conn,
     (void)lead(front, conn, req, true);
 }
 
-static void on_refused(void *owner, tp_http_conn *conn, sio_error err)
+static void on_refused(void *owner, tp_http_conn *conn,
+                       const tp_http_head *head, sio_error err)
 {
     tp_front *front = owner;
     char address[TP_ADDRESS_SIZE];
+    sio_bytes below;
+    if (head != NULL && is_ours(front->config, head, &below)) {
+        (void)prepare(front, conn, head); /* pages may read why */
+    }
     eio_count(front->engine, SIO_COUNTER_HTTP_ERRORS);
     eio_count_error(front->engine, err);
     if (sio_log_wants(front->loop->log, SIO_LOG_WARN)) {

@@ -5,6 +5,8 @@
 
 #include "engineio/handshake.h"
 #include "transport/client_files.h"
+#include "transport/cookie.h"
+#include "transport/cors.h"
 #include "transport/exchange.h"
 #include "transport/polling.h"
 #include "transport/websocket.h"
@@ -15,8 +17,8 @@ typedef struct tp_front_config {
     bool trailing_slash;
     bool destroy_upgrade;
     uint32_t destroy_upgrade_timeout; /* ms */
-    const char *cors_origin;          /* NULL: no CORS headers */
-    sio_bytes cors_lines;             /* what that puts into each answer */
+    tp_cors cors;
+    tp_cookie cookie;
     tp_http_config http;
     tp_websocket_config websocket;
     tp_polling_config polling;
@@ -26,6 +28,9 @@ typedef struct tp_front_config {
 typedef struct tp_front_hooks {
     /* Decides on a handshake, by calling `x->verdict` once. */
     void (*allow)(void *app, tp_exchange *x);
+
+    /* Whether pages of `origin` may read the answer; for TP_CORS_RULE_ASK. */
+    bool (*cors)(void *app, tp_exchange *x, const char *origin);
 
     /* May add headers to the answer of the engine. */
     void (*initial_headers)(void *app, tp_exchange *x);

@@ -150,12 +150,36 @@ static void open_over(tp_front *front, eio_transport *tp, eio_request *request,
     }
 }
 
-static void open_polling(tp_front *front, tp_http_conn *conn,
-                         eio_request *request, const char *sid)
+/* Adds the cookie that tells the session's id, which is chosen here if it has
+ * not been: `sid` is empty then. */
+static sio_error add_cookie(tp_front *front, tp_http_conn *conn,
+                            char sid[SIO_SESSION_ID_SIZE])
 {
-    tp_polling *p =
-        tp_polling_new(front->loop, front->engine, &front->config->polling);
+    const tp_cookie *cookie = &front->config->cookie;
+    sio_error err = SIO_OK;
+    if (cookie->before.len == 0) {
+        return SIO_OK;
+    }
+    if (sid[0] == '\0') {
+        err = eio_sid_make(front->engine, sid);
+    }
+    return err == SIO_OK
+               ? tp_cookie_write(cookie,
+                                 (sio_bytes){(const uint8_t *)sid, strlen(sid)},
+                                 &conn->extra)
+               : err;
+}
+
+static void open_polling(tp_front *front, tp_http_conn *conn,
+                         eio_request *request, char sid[SIO_SESSION_ID_SIZE])
+{
+    tp_polling *p = NULL;
+    size_t before = conn->extra.len;
+    if (add_cookie(front, conn, sid) == SIO_OK) {
+        p = tp_polling_new(front->loop, front->engine, &front->config->polling);
+    }
     if (p == NULL) {
+        conn->extra.len = before;
         eio_request_unref(request);
         tp_http_answer_send(conn,
                             &(tp_http_answer){.status = 503, .close = true});
@@ -324,7 +348,7 @@ static void refuse_entry(const tp_entry *e, tp_http_conn *conn,
 }
 
 void tp_front_enter(const tp_entry *e, tp_http_conn *conn, eio_request *request,
-                    const char *sid)
+                    char sid[SIO_SESSION_ID_SIZE])
 {
     tp_front *front = e->front;
     sio_bytes id = {(const uint8_t *)sid, strlen(sid)};

@@ -1,14 +1,26 @@
 #ifndef TP_FRONT_IMPL_H
 #define TP_FRONT_IMPL_H
 
-/* What front.c (routing), front_engine.c (sessions) and handover.c (other
- * loops) need of each other. */
+/* What front.c (routing), front_cors.c (other origins), front_engine.c
+ * (sessions) and handover.c (other loops) need of each other. */
 
 #include "transport/front.h"
 
-/* Sets the header lines that go with whatever is answered to this request. */
-void tp_front_prepare(tp_front *front, tp_http_conn *conn,
-                      const tp_http_head *head);
+/* Adds the CORS lines to what goes with the answer to this request, if there
+ * are any.  Returns whether the request may go on. */
+bool tp_front_cors(tp_front *front, tp_http_conn *conn,
+                   const tp_http_head *head);
+
+/* Whether a request below our path is a preflight, which is answered by the
+ * function below. */
+bool tp_front_is_preflight(const tp_front *front, const tp_http_head *head);
+void tp_front_answer_preflight(tp_front *front, tp_http_conn *conn,
+                               const tp_http_head *head);
+
+/* Refuses a request that tp_front_cors() did not let go on; `close` ends the
+ * connection. */
+void tp_front_refuse_origin(tp_front *front, tp_http_conn *conn,
+                            const tp_http_head *head, bool close);
 
 /* A request to the engine.  Without the body (`whole` false) it returns
  * whether that may come; where it may not, an answer has been given. */
@@ -46,10 +58,10 @@ typedef struct tp_entry {
     unsigned protocol;
 } tp_entry;
 
-/* Opens the session that was asked for, under `sid` unless that is empty, and
- * answers.  Takes `request`. */
+/* Opens the session that was asked for, under `sid`, and answers.  An empty
+ * `sid` is for this function to choose.  Takes `request`. */
 void tp_front_enter(const tp_entry *e, tp_http_conn *conn, eio_request *request,
-                    const char *sid);
+                    char sid[SIO_SESSION_ID_SIZE]);
 
 /* Hands the connection to the loop that the request's session belongs to, where
  * that is another one; returns whether it did, and then it is gone. */

@@ -159,10 +159,11 @@ void tp_http_conn_foreign(tp_http_conn *conn, uint32_t ms)
 
 /* ------------------------------------------------------------ requests -- */
 
-static void refuse(tp_http_conn *c, sio_error err, int status)
+static void refuse(tp_http_conn *c, const tp_http_head *head, sio_error err,
+                   int status)
 {
     c->state = TP_HTTP_STATE_ANSWER;
-    c->events->refused(c->owner, c, err);
+    c->events->refused(c->owner, c, head, err);
     tp_http_answer_send(c, &(tp_http_answer){.status = status, .close = true});
 }
 
@@ -196,7 +197,7 @@ static bool begin_body(tp_http_conn *c, const tp_http_head *head, sio_bytes raw,
     if (head->content_length > c->config->max_body) {
         /* Said at once: who waits for a 100, or has a limit of his own to
          * honour, need not send it. */
-        refuse(c, SIO_ERR_TOO_LARGE, 413);
+        refuse(c, head, SIO_ERR_TOO_LARGE, 413);
         return false;
     }
     c->in_use = true;
@@ -250,7 +251,7 @@ static size_t read_head(tp_http_conn *c, uint8_t *data, size_t len)
     }
     if (err != SIO_OK) {
         refuse(
-            c, err,
+            c, NULL, err,
             err == SIO_ERR_HTTP_HEADERS && head_len == 0
                 ? tp_http_overflow_status((sio_bytes){data, limits->max_head})
                 : tp_http_status_of(err));
@@ -258,7 +259,7 @@ static size_t read_head(tp_http_conn *c, uint8_t *data, size_t len)
     }
     note_head(c, &head);
     if (head.expect == TP_HTTP_EXPECT_UNKNOWN) {
-        refuse(c, SIO_ERR_HTTP_SYNTAX, 417);
+        refuse(c, &head, SIO_ERR_HTTP_SYNTAX, 417);
         return len;
     }
     if (!head.chunked && head.content_length <= len - head_len &&
@@ -335,7 +336,7 @@ static size_t read_chunked(tp_http_conn *c)
     if (err != SIO_OK) {
         disarm(c);
         tell_lost(c, err);
-        refuse(c, err, tp_http_status_of(err));
+        refuse(c, NULL, err, tp_http_status_of(err));
         return c->in.len;
     }
     memmove(c->in.base + c->head_len, c->in.base + c->head_len + used,
@@ -482,7 +483,7 @@ static void on_timer(sio_timer *timer)
     }
     tell_lost(c, SIO_ERR_TIMEOUT);
     c->no_body = false;
-    refuse(c, SIO_ERR_TIMEOUT, 408);
+    refuse(c, NULL, SIO_ERR_TIMEOUT, 408);
 }
 
 tp_http_conn *tp_http_conn_new(tp_loop *loop, tp_stream *stream,

@@ -41,8 +41,11 @@ typedef struct tp_http_events {
     void (*request)(void *owner, tp_http_conn *conn,
                     const tp_http_request *req);
 
-    /* A request was refused here, for `err`; it has been answered. */
-    void (*refused)(void *owner, tp_http_conn *conn, sio_error err);
+    /* A request is refused here, for `err`; it is answered when this returns.
+     * `head` is NULL where there is none that is whole, or it has been through
+     * `begin`. */
+    void (*refused)(void *owner, tp_http_conn *conn, const tp_http_head *head,
+                    sio_error err);
 
     /* The last call about `conn`, unless it was detached. */
     void (*gone)(void *owner, tp_http_conn *conn);

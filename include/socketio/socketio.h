@@ -112,6 +112,32 @@ typedef void sio_connection_error_fn(sio_http_request *request, int code,
  * freed once the callback has returned. */
 typedef void sio_closed_fn(sio_server *server, void *arg);
 
+/*
+ * Says whether pages of `origin` may read the answers to this request.  Asked
+ * for each request to the engine or for a client bundle that names one origin,
+ * preflights included; `origin` is the header as it came.  Both are borrowed;
+ * sio_http_add_header() adds nothing.
+ */
+typedef bool sio_cors_fn(sio_http_request *request, const char *origin,
+                         void *arg);
+
+/* SameSite of the session cookie: whether browsers send it along with what
+ * pages of other sites ask for. */
+typedef enum sio_same_site {
+    SIO_SAME_SITE_UNSET, /* the browser's default */
+    SIO_SAME_SITE_LAX,
+    SIO_SAME_SITE_STRICT,
+    SIO_SAME_SITE_NONE /* they do; needs cookie_secure */
+} sio_same_site;
+
+/* Which cookies a browser that has too many drops first. */
+typedef enum sio_cookie_priority {
+    SIO_COOKIE_PRIORITY_UNSET,
+    SIO_COOKIE_PRIORITY_LOW,
+    SIO_COOKIE_PRIORITY_MEDIUM,
+    SIO_COOKIE_PRIORITY_HIGH
+} sio_cookie_priority;
+
 typedef struct sio_server_config {
     size_t size; /* sizeof(sio_server_config); sets the ABI */
 
@@ -135,13 +161,43 @@ typedef struct sio_server_config {
     bool add_trailing_slash; /* whether `path` needs a `/` behind it */
     bool destroy_upgrade;    /* end upgrade requests that are not for us */
     uint32_t destroy_upgrade_timeout_ms; /* ... after this time */
-    bool serve_client;       /* serve the bundles of the official client */
-    const char *client_dir;  /* where they are; NULL is where they were
-                                installed */
-    const char *cors_origin; /* NULL: no CORS headers; "*" or one origin */
-    bool http_compression;   /* gzip or deflate answers to polls ... */
+    bool serve_client;      /* serve the bundles of the official client */
+    const char *client_dir; /* where they are; NULL is where they were
+                               installed */
+    bool http_compression;  /* gzip or deflate answers to polls ... */
     uint32_t http_compression_threshold; /* ... of at least these bytes */
     const char *initial_packet; /* text sent behind the open packet, or NULL */
+
+    /* CORS: which pages of other origins browsers let read the answers.  One of
+     * cors_origin, cors_reflect and on_cors_origin, or none.  Lists are
+     * separated by commas; docs/cors.md tells what is allowed in them. */
+    const char *cors_origin;  /* "*", or a list of origins; in a host, as in
+                                 *.example.com, a `*` stands for one or more of
+                                 a-z 0-9 - _ . and as the port for any */
+    bool cors_reflect;        /* every origin, each by its own name */
+    bool cors_credentials;    /* and with cookies; not with "*" */
+    bool cors_enforce;        /* refuse requests of other origins, also
+                                 upgrades, with code 4 */
+    int32_t cors_max_age_s;   /* how long a browser remembers a preflight, in
+                                 seconds; -1 leaves that to the browser */
+    const char *cors_methods; /* NULL: GET,HEAD,PUT,PATCH,POST,DELETE */
+    const char *cors_allowed_headers; /* NULL: those that are asked for */
+    const char *cors_exposed_headers; /* NULL: none */
+
+    /* A cookie with the session's id, set by the answer that opens a session
+     * over polling: for proxies that keep a client at one server. */
+    const char *cookie_name;   /* NULL: no cookie; "io" is usual */
+    const char *cookie_path;   /* NULL leaves it out */
+    const char *cookie_domain; /* NULL leaves it out: this host alone */
+    int64_t cookie_expires_s;  /* seconds since 1970-01-01 UTC; 0 leaves it
+                                  out */
+    uint32_t cookie_max_age_s; /* seconds; 0 leaves it out */
+    bool cookie_http_only;     /* scripts do not see it */
+    bool cookie_secure;        /* over HTTPS alone */
+    bool cookie_partitioned;   /* for each top-level site its own; needs
+                                  cookie_secure */
+    sio_same_site cookie_same_site;
+    sio_cookie_priority cookie_priority;
 
     /* Milliseconds; at least 1. */
     uint32_t ping_interval_ms;
@@ -172,6 +228,7 @@ typedef struct sio_server_config {
     sio_generate_id_fn *on_generate_id; /* NULL: random, of 20 characters */
     sio_headers_fn *on_initial_headers; /* the answer that opens a session */
     sio_headers_fn *on_headers;         /* every answer of the engine */
+    sio_cors_fn *on_cors_origin;        /* decides in place of cors_origin */
     sio_connection_error_fn *on_connection_error;
     sio_closed_fn *on_closed;
     void *arg;
@@ -195,6 +252,10 @@ static inline sio_server_config sio_server_config_default(void)
     c.serve_client = true;
     c.http_compression = true;
     c.http_compression_threshold = 1024;
+    c.cors_max_age_s = -1;
+    c.cookie_path = "/";
+    c.cookie_http_only = true;
+    c.cookie_same_site = SIO_SAME_SITE_LAX;
     c.ping_interval_ms = 25000;
     c.ping_timeout_ms = 20000;
     c.upgrade_timeout_ms = 10000;
