@@ -23,6 +23,8 @@ typedef struct options {
     uint32_t allow_delay_ms;  /* before a handshake is decided on */
     bool hooks;               /* see hooks.c */
     bool deny_query;          /* refuse handshakes with `deny` in the query */
+    const char *cors_ask;     /* the origin that on_cors_origin allows; NULL: it
+                                 is not set */
 } options;
 
 typedef struct later later;

@@ -85,6 +85,14 @@ static void on_connection_error(sio_http_request *request, int code,
             sio_http_path(request), code, message, context);
 }
 
+static bool on_cors_origin(sio_http_request *request, const char *origin,
+                           void *arg)
+{
+    const testserver *ts = arg;
+    (void)request;
+    return strcmp(origin, ts->options->cors_ask) == 0;
+}
+
 static void on_hello(sio_http_request *request, void *arg)
 {
     (void)arg;
@@ -275,6 +283,9 @@ static int run(const options *opts, const profile *own)
     config.on_connection_error = on_connection_error;
     config.on_closed = on_closed;
     config.arg = &ts;
+    if (opts->cors_ask != NULL) {
+        config.on_cors_origin = on_cors_origin;
+    }
     if (opts->deny_query || opts->allow_delay_ms != 0) {
         config.on_allow_request = on_allow_request;
     }

@@ -10,10 +10,15 @@
 typedef enum kind {
     KIND_TEXT,  /* const char * */
     KIND_U32,   /* uint32_t */
+    KIND_I32,   /* int32_t, not below 0 */
+    KIND_I64,   /* int64_t, not below 0 */
     KIND_PORT,  /* uint16_t */
     KIND_NAMES, /* unsigned, a set of transports */
+    KIND_SITE,  /* sio_same_site */
+    KIND_RANK,  /* sio_cookie_priority */
     KIND_ON,    /* bool, true when given */
-    KIND_OFF    /* bool, false when given */
+    KIND_OFF,   /* bool, false when given */
+    KIND_NULL   /* const char *, NULL when given */
 } kind;
 
 typedef struct row {
@@ -42,6 +47,25 @@ static const row rows[] = {
     {"no-serve-client", KIND_OFF, AT(config.serve_client)},
     {"client-dir", KIND_TEXT, AT(config.client_dir)},
     {"cors-origin", KIND_TEXT, AT(config.cors_origin)},
+    {"cors-reflect", KIND_ON, AT(config.cors_reflect)},
+    {"cors-ask", KIND_TEXT, AT(cors_ask)},
+    {"cors-credentials", KIND_ON, AT(config.cors_credentials)},
+    {"cors-enforce", KIND_ON, AT(config.cors_enforce)},
+    {"cors-methods", KIND_TEXT, AT(config.cors_methods)},
+    {"cors-allowed-headers", KIND_TEXT, AT(config.cors_allowed_headers)},
+    {"cors-exposed-headers", KIND_TEXT, AT(config.cors_exposed_headers)},
+    {"cors-max-age", KIND_I32, AT(config.cors_max_age_s)},
+    {"cookie", KIND_TEXT, AT(config.cookie_name)},
+    {"cookie-path", KIND_TEXT, AT(config.cookie_path)},
+    {"no-cookie-path", KIND_NULL, AT(config.cookie_path)},
+    {"cookie-domain", KIND_TEXT, AT(config.cookie_domain)},
+    {"cookie-max-age", KIND_U32, AT(config.cookie_max_age_s)},
+    {"cookie-expires", KIND_I64, AT(config.cookie_expires_s)},
+    {"no-cookie-http-only", KIND_OFF, AT(config.cookie_http_only)},
+    {"cookie-secure", KIND_ON, AT(config.cookie_secure)},
+    {"cookie-partitioned", KIND_ON, AT(config.cookie_partitioned)},
+    {"cookie-same-site", KIND_SITE, AT(config.cookie_same_site)},
+    {"cookie-priority", KIND_RANK, AT(config.cookie_priority)},
     {"initial-packet", KIND_TEXT, AT(config.initial_packet)},
     {"static", KIND_TEXT, AT(static_dir)},
     {"header-timeout", KIND_U32, AT(config.header_timeout_ms)},
@@ -97,11 +121,31 @@ static bool read_transports(const char *list, unsigned *out)
     return set != 0;
 }
 
+/* The index of `value` among the names, which end with NULL. */
+static bool read_name(const char *const *names, const char *value,
+                      unsigned *out)
+{
+    for (*out = 0; names[*out] != NULL; (*out)++) {
+        if (strcmp(names[*out], value) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_value(kind one)
+{
+    return one != KIND_ON && one != KIND_OFF && one != KIND_NULL;
+}
+
 /* `value` is NULL for the kinds that have none. */
 static bool set_value(options *opts, const row *one, const char *value)
 {
+    static const char *const sites[] = {"unset", "lax", "strict", "none", NULL};
+    static const char *const ranks[] = {"unset", "low", "medium", "high", NULL};
     void *at = (char *)opts + one->at;
     unsigned long number = 0;
+    unsigned index;
 
     switch (one->kind) {
     case KIND_TEXT:
@@ -113,6 +157,18 @@ static bool set_value(options *opts, const row *one, const char *value)
         }
         *(uint32_t *)at = (uint32_t)number;
         return true;
+    case KIND_I32:
+        if (!read_number(value, INT32_MAX, &number)) {
+            return false;
+        }
+        *(int32_t *)at = (int32_t)number;
+        return true;
+    case KIND_I64:
+        if (!read_number(value, INT64_MAX, &number)) {
+            return false;
+        }
+        *(int64_t *)at = (int64_t)number;
+        return true;
     case KIND_PORT:
         if (!read_number(value, UINT16_MAX, &number)) {
             return false;
@@ -121,9 +177,24 @@ static bool set_value(options *opts, const row *one, const char *value)
         return true;
     case KIND_NAMES:
         return read_transports(value, (unsigned *)at);
+    case KIND_SITE:
+        if (!read_name(sites, value, &index)) {
+            return false;
+        }
+        *(sio_same_site *)at = (sio_same_site)index;
+        return true;
+    case KIND_RANK:
+        if (!read_name(ranks, value, &index)) {
+            return false;
+        }
+        *(sio_cookie_priority *)at = (sio_cookie_priority)index;
+        return true;
     case KIND_ON:
     case KIND_OFF:
         *(bool *)at = one->kind == KIND_ON;
+        return true;
+    case KIND_NULL:
+        *(const char **)at = NULL;
         return true;
     }
     return false;
@@ -135,9 +206,9 @@ static bool walk(int argc, char **argv, options *opts, bool profile_only)
 {
     struct option table[ROW_COUNT + 1] = {0};
     for (int i = 0; i < ROW_COUNT; i++) {
-        bool bare = rows[i].kind == KIND_ON || rows[i].kind == KIND_OFF;
         table[i].name = rows[i].name;
-        table[i].has_arg = bare ? no_argument : required_argument;
+        table[i].has_arg =
+            has_value(rows[i].kind) ? required_argument : no_argument;
         table[i].val = i;
     }
     optind = 0; /* starts getopt anew */

@@ -10,7 +10,7 @@ static bool ask(tp_front *front, tp_http_conn *conn, const tp_http_head *head,
         return false;
     }
     tp_exchange x = {.conn = conn, .request = request};
-    origin = tp_request_header(request, SIO_LIT("origin")); /* terminated */
+    origin = eio_request_header(request, SIO_LIT("origin")); /* terminated */
     bool allowed =
         front->hooks->cors(front->app, &x, (const char *)origin.base);
     sio_buf_deinit(&x.headers);

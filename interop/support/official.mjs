@@ -28,6 +28,24 @@ const { values: args } = parseArgs({
     'no-serve-client': flag,
     'client-dir': text,
     'cors-origin': text,
+    'cors-reflect': flag,
+    'cors-ask': text,
+    'cors-credentials': flag,
+    'cors-methods': text,
+    'cors-allowed-headers': text,
+    'cors-exposed-headers': text,
+    'cors-max-age': text,
+    cookie: text,
+    'cookie-path': text,
+    'no-cookie-path': flag,
+    'cookie-domain': text,
+    'cookie-max-age': text,
+    'cookie-expires': text,
+    'no-cookie-http-only': flag,
+    'cookie-secure': flag,
+    'cookie-partitioned': flag,
+    'cookie-same-site': text,
+    'cookie-priority': text,
     'initial-packet': text,
     static: text,
     'header-timeout': text,
@@ -54,6 +72,47 @@ const PRESETS = {
 
 const number = (name) => (args[name] === undefined ? undefined : Number(args[name]));
 
+/** An entry of the list in cors-origin; a `*` makes it a pattern. */
+function originOf(entry) {
+  if (!entry.includes('*')) return entry;
+  const literal = (text) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+  const [, host, port] = /^(.*?)(:\*)?$/.exec(entry);
+  const pattern = host.split('*').map(literal).join('[a-z0-9._-]+');
+  return new RegExp(`^${pattern}${port ? '(:\\d{1,5})?' : ''}$`);
+}
+
+function corsOptions() {
+  const list = args['cors-origin']?.split(/[ ,]+/).filter(Boolean);
+  const ask = args['cors-ask'];
+  const one = list?.length === 1 && !(list[0].includes('*') && list[0] !== '*');
+  const origin = args['cors-reflect'] || (one ? list[0] : list?.map(originOf)) ||
+    (ask && ((from, callback) => callback(null, from === ask ? from : [])));
+  return origin && {
+    origin,
+    credentials: args['cors-credentials'],
+    methods: args['cors-methods'],
+    allowedHeaders: args['cors-allowed-headers'],
+    exposedHeaders: args['cors-exposed-headers'],
+    maxAge: number('cors-max-age'),
+  };
+}
+
+function cookieOptions() {
+  const given = {
+    name: args.cookie,
+    path: args['no-cookie-path'] ? false : args['cookie-path'],
+    domain: args['cookie-domain'],
+    maxAge: number('cookie-max-age'),
+    expires: args['cookie-expires'] && new Date(number('cookie-expires') * 1000),
+    httpOnly: args['no-cookie-http-only'] ? false : undefined,
+    secure: args['cookie-secure'],
+    partitioned: args['cookie-partitioned'],
+    sameSite: args['cookie-same-site'] === 'unset' ? false : args['cookie-same-site'],
+    priority: args['cookie-priority'],
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
 function engineOptions() {
   const preset = { ...PRESETS[args.profile] };
   const { allowDelay, denyQuery, ...options } = preset;
@@ -75,7 +134,9 @@ function engineOptions() {
   if (args['no-trailing-slash']) options.addTrailingSlash = false;
   if (args['no-serve-client']) options.serveClient = false;
   if (args['no-destroy-upgrade']) options.destroyUpgrade = false;
-  if (args['cors-origin']) options.cors = { origin: args['cors-origin'] };
+  const cors = corsOptions();
+  if (cors) options.cors = Object.fromEntries(Object.entries(cors).filter(([, value]) => value !== undefined));
+  if (args.cookie) options.cookie = cookieOptions();
 
   const delay = number('allow-delay') ?? allowDelay ?? 0;
   const denies = args['deny-query'] || denyQuery;
@@ -115,6 +176,7 @@ function eioClient(engine) {
   engine.on('initial_headers', (headers, req) => {
     if (req._query.transport !== 'polling') return;
     headers['Set-Cookie'] = [
+      ...[headers['Set-Cookie'] ?? []].flat(), // the session's
       '1=1; Max-Age=86400',
       '2=2; Path=/; HttpOnly; Secure; SameSite=Strict',
       '3=3; Max-Age=0',
