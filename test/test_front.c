@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -97,6 +98,61 @@ static void test_routing(void **state)
             front_rig_expect_told(rows[i].in, &r, rows[i].told);
         }
         front_rig_expect_sent(rows[i].in, ms, rows[i].start, rows[i].part);
+        front_rig_deinit(&r);
+    }
+}
+
+#define EXTENSIONS "Sec-WebSocket-Extensions: "
+#define DEFLATE "permessage-deflate"
+
+/* Of what a WebSocket is offered, permessage-deflate is agreed on where it is
+ * switched on; the offers may stand in several lines. */
+static void test_extensions(void **state)
+{
+    (void)state;
+    static const struct {
+        bool enabled;
+        const char *lines, *start, *answer;
+    } rows[] = {
+        {false, EXTENSIONS DEFLATE "\r\n", "HTTP/1.1 101 ", NULL},
+        {false, EXTENSIONS ";\r\n", "HTTP/1.1 101 ", NULL},
+        {true, "", "HTTP/1.1 101 ", NULL},
+        {true, EXTENSIONS "x\r\n", "HTTP/1.1 101 ", NULL},
+        {true, EXTENSIONS DEFLATE "\r\n", "HTTP/1.1 101 ",
+         "\r\n" EXTENSIONS DEFLATE "; server_max_window_bits=12\r\n"},
+        {true,
+         EXTENSIONS "x\r\nsec-websocket-extensions: " DEFLATE
+                    "; server_max_window_bits=8,\r\nA: b\r\n" EXTENSIONS DEFLATE
+                    "; server_no_context_takeover\r\n",
+         "HTTP/1.1 101 ",
+         "\r\n" EXTENSIONS DEFLATE
+         "; server_no_context_takeover; server_max_window_bits=12\r\n"},
+        {true, EXTENSIONS DEFLATE "; y\r\n", "HTTP/1.1 101 ", NULL},
+        {true, EXTENSIONS DEFLATE "\r\n" EXTENSIONS ";\r\n", "HTTP/1.1 400 ",
+         "Sec-WebSocket-Extensions header is malformed"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char request[1024];
+        front_rig r;
+        front_rig_init(&r);
+        r.config.deflate = (tp_ws_deflate_config){
+            .enabled = rows[i].enabled,
+            .server_max_window_bits = 12,
+            .client_max_window_bits = 15,
+        };
+        memory_stream *ms = front_rig_come(&r);
+        int len = snprintf(request, sizeof(request),
+                           "GET /socket.io/?EIO=4&transport=websocket "
+                           "HTTP/1.1\r\n" WS_FIELDS "%s\r\n",
+                           rows[i].lines);
+        front_rig_say(&r, ms, (sio_bytes){(uint8_t *)request, (size_t)len});
+        bool answered = memmem(ms->out.base, ms->out.len, EXTENSIONS,
+                               strlen(EXTENSIONS)) != NULL;
+        assert_true(answered ==
+                    (rows[i].answer != NULL && rows[i].answer[0] == '\r'));
+        front_rig_expect_sent(rows[i].lines, ms, rows[i].start,
+                              rows[i].answer == NULL ? "" : rows[i].answer);
+        sio_buf_deinit(&r.told);
         front_rig_deinit(&r);
     }
 }
@@ -229,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routing),
+        cmocka_unit_test(test_extensions),
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_foreign_upgrades),
         cmocka_unit_test(test_header_hooks),

@@ -161,13 +161,16 @@ static void test_order(void **state)
     h.version = SIO_LIT("8");
     assert_int_equal(tp_ws_handshake_check(&h), TP_WS_REFUSAL_PROTOCOL);
     h.protocol = SIO_LIT("a");
+    h.extensions.malformed = true;
+    assert_int_equal(tp_ws_handshake_check(&h), TP_WS_REFUSAL_EXTENSIONS);
+    h.extensions.malformed = false;
     assert_int_equal(tp_ws_handshake_check(&h), TP_WS_REFUSAL_NONE);
 }
 
 static void test_statuses(void **state)
 {
     (void)state;
-    for (int i = TP_WS_REFUSAL_NONE; i <= TP_WS_REFUSAL_PROTOCOL; i++) {
+    for (int i = TP_WS_REFUSAL_NONE; i <= TP_WS_REFUSAL_EXTENSIONS; i++) {
         unsigned want = i == TP_WS_REFUSAL_NONE     ? 101
                         : i == TP_WS_REFUSAL_METHOD ? 405
                                                     : 400;

@@ -10,6 +10,7 @@
 #include "transport/exchange.h"
 #include "transport/polling.h"
 #include "transport/websocket.h"
+#include "transport/ws_extensions.h"
 
 /* The same for all loops of a server. */
 typedef struct tp_front_config {
@@ -21,6 +22,7 @@ typedef struct tp_front_config {
     tp_cookie cookie;
     tp_http_config http;
     tp_websocket_config websocket;
+    tp_ws_deflate_config deflate;
     tp_polling_config polling;
 } tp_front_config;
 

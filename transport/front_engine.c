@@ -189,9 +189,9 @@ static void open_polling(tp_front *front, tp_http_conn *conn,
     open_over(front, tp_polling_base(p), request, sid);
 }
 
-static tp_ws_handshake ws_handshake(const eio_request *r)
+static tp_ws_handshake ws_handshake(const tp_front *front, const eio_request *r)
 {
-    return (tp_ws_handshake){
+    tp_ws_handshake h = {
         .method_is_get = sio_bytes_eq(eio_request_method(r), SIO_LIT("GET")),
         .http11 = true, /* an upgrade is none in HTTP/1.0 */
         .upgrade = eio_request_header(r, SIO_LIT("upgrade")),
@@ -200,6 +200,27 @@ static tp_ws_handshake ws_handshake(const eio_request *r)
         .version = eio_request_header(r, SIO_LIT("sec-websocket-version")),
         .protocol = eio_request_header(r, SIO_LIT("sec-websocket-protocol")),
     };
+    eio_headers walk = eio_request_headers(r);
+    eio_header header;
+    while (eio_headers_next(&walk, &header)) {
+        if (sio_bytes_eq(header.name, SIO_LIT("sec-websocket-extensions"))) {
+            tp_ws_negotiate(&h.extensions, &front->config->deflate,
+                            header.value);
+        }
+    }
+    return h;
+}
+
+static sio_error put_extensions(sio_buf *out, const tp_ws_negotiation *n)
+{
+    uint8_t text[TP_WS_DEFLATE_TEXT_MAX];
+    if (!n->agreed) {
+        return SIO_OK;
+    }
+    size_t len = tp_ws_deflate_write(&n->params, text);
+    sio_error err =
+        sio_buf_append(out, SIO_LIT("\r\nSec-WebSocket-Extensions: "));
+    return err == SIO_OK ? sio_buf_append(out, (sio_bytes){text, len}) : err;
 }
 
 static sio_error put_response(sio_buf *out, const tp_ws_handshake *h,
@@ -221,6 +242,9 @@ static sio_error put_response(sio_buf *out, const tp_ws_handshake *h,
         if (err == SIO_OK) {
             err = sio_buf_append(out, protocol);
         }
+    }
+    if (err == SIO_OK) {
+        err = put_extensions(out, &h->extensions);
     }
     if (err == SIO_OK) {
         err = sio_buf_append(out, SIO_LIT("\r\n"));
@@ -284,7 +308,7 @@ static bool refuse_websocket(tp_front *front, tp_http_conn *conn,
 static void open_websocket(tp_front *front, tp_http_conn *conn,
                            eio_request *request, const char *sid, bool base64)
 {
-    tp_ws_handshake h = ws_handshake(request);
+    tp_ws_handshake h = ws_handshake(front, request);
     sio_buf rest = {0};
     if (refuse_websocket(front, conn, &h)) {
         eio_request_unref(request);
@@ -304,7 +328,7 @@ static void probe_websocket(tp_front *front, tp_http_conn *conn,
                             eio_session *session, eio_request *request,
                             bool base64)
 {
-    tp_ws_handshake h = ws_handshake(request);
+    tp_ws_handshake h = ws_handshake(front, request);
     sio_buf rest = {0};
     if (refuse_websocket(front, conn, &h)) {
         return;

@@ -160,6 +160,9 @@ tp_ws_refusal tp_ws_handshake_check(const tp_ws_handshake *h)
     if (!scan_subprotocols(h->protocol, &first)) {
         return TP_WS_REFUSAL_PROTOCOL;
     }
+    if (h->extensions.malformed) {
+        return TP_WS_REFUSAL_EXTENSIONS;
+    }
     return TP_WS_REFUSAL_NONE;
 }
 
@@ -176,6 +179,7 @@ unsigned tp_ws_refusal_status(tp_ws_refusal refusal)
     case TP_WS_REFUSAL_KEY:
     case TP_WS_REFUSAL_VERSION:
     case TP_WS_REFUSAL_PROTOCOL:
+    case TP_WS_REFUSAL_EXTENSIONS:
         break;
     }
     return 400;
@@ -200,6 +204,8 @@ const char *tp_ws_refusal_text(tp_ws_refusal refusal)
         return "Sec-WebSocket-Version header is missing or not supported";
     case TP_WS_REFUSAL_PROTOCOL:
         return "Sec-WebSocket-Protocol header is malformed";
+    case TP_WS_REFUSAL_EXTENSIONS:
+        return "Sec-WebSocket-Extensions header is malformed";
     }
     return "Bad Request";
 }

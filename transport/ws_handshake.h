@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "base/bytes.h"
+#include "transport/ws_extensions.h"
 
 #define TP_WS_KEY_LEN 24
 #define TP_WS_ACCEPT_LEN 28
@@ -21,12 +21,14 @@
  */
 typedef struct tp_ws_handshake {
     bool method_is_get;
-    bool http11;          /* HTTP/1.1 or a later 1.x */
-    sio_bytes upgrade;    /* Upgrade */
-    sio_bytes connection; /* Connection */
-    sio_bytes key;        /* Sec-WebSocket-Key */
-    sio_bytes version;    /* Sec-WebSocket-Version */
-    sio_bytes protocol;   /* Sec-WebSocket-Protocol */
+    bool http11;                  /* HTTP/1.1 or a later 1.x */
+    sio_bytes upgrade;            /* Upgrade */
+    sio_bytes connection;         /* Connection */
+    sio_bytes key;                /* Sec-WebSocket-Key */
+    sio_bytes version;            /* Sec-WebSocket-Version */
+    sio_bytes protocol;           /* Sec-WebSocket-Protocol */
+    tp_ws_negotiation extensions; /* each line of Sec-WebSocket-Extensions has
+                                     been given to tp_ws_negotiate() */
 } tp_ws_handshake;
 
 typedef enum tp_ws_refusal {
@@ -37,7 +39,8 @@ typedef enum tp_ws_refusal {
     TP_WS_REFUSAL_CONNECTION, /* does not list `upgrade` */
     TP_WS_REFUSAL_KEY,        /* not the base64 form of 16 bytes */
     TP_WS_REFUSAL_VERSION,    /* neither 13 nor 8 */
-    TP_WS_REFUSAL_PROTOCOL    /* not a list of tokens, or one too long */
+    TP_WS_REFUSAL_PROTOCOL,   /* not a list of tokens, or one too long */
+    TP_WS_REFUSAL_EXTENSIONS  /* not a list of extensions */
 } tp_ws_refusal;
 
 /* Says why the handshake cannot be accepted, the first reason in the order of
