@@ -390,6 +390,7 @@ uint16_t tp_ws_close_code_of(sio_error err)
     case SIO_ERR_CLOSE_CODE:
         return TP_WS_CLOSE_PROTOCOL;
     case SIO_ERR_UTF8:
+    case SIO_ERR_DEFLATE:
         return TP_WS_CLOSE_DATA;
     case SIO_ERR_TOO_LARGE:
         return TP_WS_CLOSE_TOO_LARGE;

@@ -53,6 +53,7 @@ extern "C" {
     X(HTTP_CODING, -224, "transfer coding not implemented")                    \
     X(CONTENT_TYPE, -225, "content type not allowed here")                     \
     X(HANDSHAKE, -226, "malformed WebSocket handshake")                        \
+    X(DEFLATE, -227, "compressed data is malformed")                           \
     X(NO_MEMORY, -301, "out of memory")                                        \
     X(IO, -302, "input or output failed")                                      \
     X(CLOSED, -303, "closed before it was done")                               \
