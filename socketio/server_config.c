@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "socketio/server_impl.h"
+#include "transport/ws_deflate.h"
 
 static sio_error copy_strings(sio_server *server)
 {
@@ -64,6 +65,14 @@ static bool in_bounds(const sio_server *server)
         {"max_backlog", c->max_backlog, 1, UINT32_MAX},
         {"backlog_policy", c->backlog_policy, SIO_BACKLOG_DISCONNECT,
          SIO_BACKLOG_REFUSE},
+        {"deflate_server_max_window_bits", c->deflate_server_max_window_bits,
+         TP_WS_BITS_LEAST + 1, TP_WS_BITS_MOST},
+        {"deflate_client_max_window_bits", c->deflate_client_max_window_bits,
+         TP_WS_BITS_LEAST + 1, TP_WS_BITS_MOST},
+        {"deflate_level", c->deflate_level, 1, 9},
+        {"deflate_memory_level", c->deflate_memory_level, 1, 9},
+        {"deflate_memory", c->deflate_memory,
+         c->deflate ? c->threads * TP_DEFLATER_SHARE : 1, SIZE_MAX},
     };
     for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
         const bound *b = &bounds[i];
@@ -158,6 +167,16 @@ static void set_front(sio_server *server)
     f->websocket = (tp_websocket_config){
         .limits = {.max_message = c->max_payload, .max_fragments = 16384},
         .close_timeout = c->close_timeout_ms,
+    };
+    /* Not `enabled`: a WebSocket cannot be told yet what is agreed on. */
+    f->deflate = (tp_ws_deflate_config){
+        .server_no_context_takeover = c->deflate_server_no_context_takeover,
+        .client_no_context_takeover = c->deflate_client_no_context_takeover,
+        .server_max_window_bits = (uint8_t)c->deflate_server_max_window_bits,
+        .client_max_window_bits = (uint8_t)c->deflate_client_max_window_bits,
+        .level = (uint8_t)c->deflate_level,
+        .memory_level = (uint8_t)c->deflate_memory_level,
+        .threshold = c->deflate_threshold,
     };
 }
 

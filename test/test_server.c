@@ -146,6 +146,15 @@ static const struct {
     WITH(max_namespaces, 0),
     WITH(max_rooms, 0),
     WITH(max_backlog, 0),
+    WITH(deflate_server_max_window_bits, 8),
+    WITH(deflate_server_max_window_bits, 16),
+    WITH(deflate_client_max_window_bits, 8),
+    WITH(deflate_client_max_window_bits, 16),
+    WITH(deflate_level, 0),
+    WITH(deflate_level, 10),
+    WITH(deflate_memory_level, 0),
+    WITH(deflate_memory_level, 10),
+    WITH(deflate_memory, 0),
 };
 
 static void test_bad_numbers(void **state)
@@ -163,6 +172,25 @@ static void test_bad_numbers(void **state)
             fail_msg("%s: %p, %s", bad_numbers[i].label, (void *)server,
                      log.text);
         }
+    }
+}
+
+/* Each thread needs its share of the memory, if it is to compress. */
+static void test_deflate_memory(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        log_record log = {0};
+        sio_server_config config = quiet_config();
+        config.on_log = on_log;
+        config.arg = &log;
+        config.deflate = i != 0;
+        config.threads = 3;
+        config.deflate_memory = 3 * 524288 - (i != 2);
+        sio_server *server = sio_server_new(&config);
+        assert_true((server == NULL) == (i == 1));
+        assert_true((strstr(log.text, "deflate_memory") != NULL) == (i == 1));
+        sio_server_free(server);
     }
 }
 
@@ -516,6 +544,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_numbers),
+        cmocka_unit_test(test_deflate_memory),
         cmocka_unit_test(test_bad_strings),
         cmocka_unit_test(test_older_config),
         cmocka_unit_test(test_strings_are_copied),

@@ -199,6 +199,22 @@ typedef struct sio_server_config {
     sio_same_site cookie_same_site;
     sio_cookie_priority cookie_priority;
 
+    /* permessage-deflate on WebSockets (RFC 7692); docs/deflate.md. */
+    bool deflate;               /* agree to it */
+    uint32_t deflate_threshold; /* compress messages of at least these bytes */
+    bool deflate_server_no_context_takeover; /* each of our messages stands for
+                                                itself, which costs a client's
+                                                connection no memory */
+    bool deflate_client_no_context_takeover; /* ... and each of the client's */
+    unsigned deflate_server_max_window_bits; /* 9 to 15: our window */
+    unsigned deflate_client_max_window_bits; /* 9 to 15: the client's; with less
+                                                than 15, clients that cannot be
+                                                told are not compressed for */
+    unsigned deflate_level;                  /* zlib's: 1 (fast) to 9 (small) */
+    unsigned deflate_memory_level;           /* zlib's: 1 to 9 */
+    uint64_t deflate_memory; /* bytes that zlib may have for it, all loops
+                                together; at least 524288 for each thread */
+
     /* Milliseconds; at least 1. */
     uint32_t ping_interval_ms;
     uint32_t ping_timeout_ms;
@@ -256,6 +272,12 @@ static inline sio_server_config sio_server_config_default(void)
     c.cookie_path = "/";
     c.cookie_http_only = true;
     c.cookie_same_site = SIO_SAME_SITE_LAX;
+    c.deflate_threshold = 1024;
+    c.deflate_server_max_window_bits = 15;
+    c.deflate_client_max_window_bits = 15;
+    c.deflate_level = 6;
+    c.deflate_memory_level = 8;
+    c.deflate_memory = 268435456;
     c.ping_interval_ms = 25000;
     c.ping_timeout_ms = 20000;
     c.upgrade_timeout_ms = 10000;
