@@ -83,6 +83,15 @@ static const row rows[] = {
     {"http-compression-threshold", KIND_U32,
      AT(config.http_compression_threshold)},
     {"hooks", KIND_ON, AT(hooks)},
+    {"deflate", KIND_ON, AT(config.deflate)},
+    {"deflate-threshold", KIND_U32, AT(config.deflate_threshold)},
+    {"deflate-server-no-context-takeover", KIND_ON,
+     AT(config.deflate_server_no_context_takeover)},
+    {"deflate-client-no-context-takeover", KIND_ON,
+     AT(config.deflate_client_no_context_takeover)},
+    {"deflate-server-bits", KIND_U32, AT(config.deflate_server_max_window_bits)},
+    {"deflate-client-bits", KIND_U32, AT(config.deflate_client_max_window_bits)},
+    {"deflate-memory", KIND_U32, AT(config.deflate_memory)},
     {"no-destroy-upgrade", KIND_OFF, AT(config.destroy_upgrade)},
 };
 // clang-format on

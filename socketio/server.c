@@ -142,7 +142,14 @@ static sio_error make_worker(sio_server *server, unsigned index)
         return err;
     }
     wire_worker(server, index);
-    err = eio_engine_init(&worker->engine);
+    if (server->config.deflate) {
+        err = tp_deflater_init(&worker->loop.deflater,
+                               &server->front_config.deflate,
+                               &server->deflate_budget);
+    }
+    if (err == SIO_OK) {
+        err = eio_engine_init(&worker->engine);
+    }
     if (err != SIO_OK) {
         tp_loop_deinit(&worker->loop);
     }

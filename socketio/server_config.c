@@ -168,8 +168,9 @@ static void set_front(sio_server *server)
         .limits = {.max_message = c->max_payload, .max_fragments = 16384},
         .close_timeout = c->close_timeout_ms,
     };
-    /* Not `enabled`: a WebSocket cannot be told yet what is agreed on. */
+    server->deflate_budget.cap = c->deflate_memory;
     f->deflate = (tp_ws_deflate_config){
+        .enabled = c->deflate,
         .server_no_context_takeover = c->deflate_server_no_context_takeover,
         .client_no_context_takeover = c->deflate_client_no_context_takeover,
         .server_max_window_bits = (uint8_t)c->deflate_server_max_window_bits,

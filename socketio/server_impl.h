@@ -56,6 +56,7 @@ struct sio_server {
     eio_partition partition;
     eio_config eio_config;
     tp_front_config front_config;
+    tp_deflate_budget deflate_budget;
     tp_front_hooks hooks;
     tp_client_files *client_files;
     sio_route *routes; /* longest prefix first */

@@ -140,6 +140,12 @@ static void test_extensions(void **state)
             .server_max_window_bits = 12,
             .client_max_window_bits = 15,
         };
+        tp_deflate_budget budget = {.cap = TP_DEFLATER_SHARE * 2};
+        if (rows[i].enabled) {
+            assert_int_equal(
+                tp_deflater_init(&r.loop.deflater, &r.config.deflate, &budget),
+                SIO_OK);
+        }
         memory_stream *ms = front_rig_come(&r);
         int len = snprintf(request, sizeof(request),
                            "GET /socket.io/?EIO=4&transport=websocket "

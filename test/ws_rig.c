@@ -109,7 +109,7 @@ void ws_rig_init(ws_rig *rig, bool base64, size_t room)
     rig->home = (tp_websocket_home){&rig->loop, &rig->engine, &rig->config,
                                     on_ended, rig};
     rig->ws = tp_websocket_new(&rig->home, &rig->ms.base,
-                               SIO_LIT(WS_RIG_RESPONSE), base64);
+                               SIO_LIT(WS_RIG_RESPONSE), base64, &rig->deflate);
     REQUIRE(rig->ws != NULL);
     rig->tp = tp_websocket_base(rig->ws);
     REQUIRE(rig->tp->writable);

@@ -14,6 +14,7 @@ typedef struct ws_rig {
     eio_engine engine; /* zeroed */
     tp_websocket_config config;
     tp_websocket_home home;
+    tp_ws_deflate deflate; /* off */
     memory_stream ms;
     tp_websocket *ws;
     eio_transport *tp;

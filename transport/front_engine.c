@@ -259,20 +259,28 @@ static sio_error put_response(sio_buf *out, const tp_ws_handshake *h,
  * memory is short; the connection is closed then.  `*rest` is what the client
  * has sent behind its request. */
 static tp_websocket *switch_protocol(tp_front *front, tp_http_conn *conn,
-                                     const tp_ws_handshake *h, bool base64,
+                                     tp_ws_handshake *h, bool base64,
                                      sio_buf *rest)
 {
+    tp_deflater *deflater = &front->loop->deflater;
+    tp_ws_deflate deflate = {0};
     sio_buf response = {0};
+    if (h->extensions.agreed) {
+        h->extensions.agreed =
+            tp_ws_deflate_open(&deflate, deflater, &h->extensions.params);
+        h->extensions.params = deflate.params;
+    }
     tp_stream *stream = NULL;
     tp_websocket *ws = NULL;
     if (put_response(&response, h, sio_buf_view(&conn->extra)) == SIO_OK) {
         stream = tp_http_conn_detach(conn, rest);
     }
     if (stream == NULL) {
+        tp_ws_deflate_close(&deflate, deflater);
         tp_http_conn_abort(conn);
     } else {
         ws = tp_websocket_new(&front->websocket_home, stream,
-                              sio_buf_view(&response), base64);
+                              sio_buf_view(&response), base64, &deflate);
         if (ws == NULL) {
             tp_front_websocket_gone(front, NULL);
             sio_buf_deinit(rest);

@@ -88,6 +88,7 @@ static void on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
     for (int i = 0; i < FLUSH_ROUNDS && !sio_list_empty(&loop->dirty); i++) {
         flush_round(loop);
     }
+    tp_deflater_forget(&loop->deflater);
     sio_reap_now(&loop->doomed);
     set_timer(loop);
     measure_turn(loop);
@@ -217,6 +218,7 @@ void tp_loop_deinit(tp_loop *loop)
     tp_loop_stop(loop);
     sio_reap_now(&loop->doomed);
     sio_inbox_deinit(&loop->inbox);
+    tp_deflater_deinit(&loop->deflater);
     sio_frame_pool_deinit(&loop->frames);
     sio_chunk_pool_deinit(&loop->chunks);
     sio_random_deinit(&loop->random);

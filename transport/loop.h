@@ -13,6 +13,7 @@
 #include "base/wheel.h"
 #include "socketio/socketio.h"
 #include "transport/compress.h"
+#include "transport/ws_deflate.h"
 
 /* Bytes read at once, and gathered for one write. */
 #define TP_LOOP_IN (64 * 1024)
@@ -69,6 +70,7 @@ typedef struct tp_loop {
     sio_frame_pool frames;
     sio_chunk_pool chunks;
     tp_compressor compressor;
+    tp_deflater deflater;
     sio_metric counters[SIO_COUNTER_COUNT];
     uint8_t *in;  /* TP_LOOP_IN, for whoever reads, until it returns */
     uint8_t *out; /* TP_LOOP_OUT, for whoever writes, until it returns */

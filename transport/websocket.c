@@ -21,11 +21,13 @@ typedef enum state {
     GONE
 } state;
 
-/* Made when a WebSocket begins to close. */
-typedef struct ending {
+/* What not every WebSocket needs: made for one that compresses, or when one
+ * begins to close. */
+typedef struct more {
     sio_timer timer; /* the peer's time to close */
     tp_websocket *ws;
-} ending;
+    tp_ws_deflate deflate;
+} more;
 
 /* One for each connection: kept small. */
 struct tp_websocket {
@@ -38,7 +40,7 @@ struct tp_websocket {
     const tp_websocket_home *home;
     tp_ws_output out;
     tp_ws_reader reader;
-    ending *ending; /* owned; or NULL */
+    more *more; /* owned; or NULL */
     uint8_t state;
     bool base64;
     bool greeted;     /* its first packet has been queued */
@@ -80,6 +82,25 @@ static void destroy(sio_mortal *mortal)
     free(ws);
 }
 
+static void free_more(tp_websocket *ws)
+{
+    if (ws->more != NULL) {
+        sio_wheel_cancel(&loop_of(ws)->wheel, &ws->more->timer);
+        tp_ws_deflate_close(&ws->more->deflate, &loop_of(ws)->deflater);
+        free(ws->more);
+        ws->more = NULL;
+    }
+}
+
+/* Sees that there is one; false without memory. */
+static bool make_more(tp_websocket *ws)
+{
+    if (ws->more == NULL) {
+        ws->more = calloc(1, sizeof(*ws->more));
+    }
+    return ws->more != NULL;
+}
+
 /* The connection is over. */
 static void bury(tp_websocket *ws)
 {
@@ -88,10 +109,7 @@ static void bury(tp_websocket *ws)
     }
     ws->state = GONE;
     ws->base.writable = false;
-    if (ws->ending != NULL) {
-        sio_wheel_cancel(&loop_of(ws)->wheel, &ws->ending->timer);
-        free(ws->ending);
-    }
+    free_more(ws);
     sio_link_drop(&ws->dirty.link);
     sio_link_drop(&ws->link);
     ws->out.stream->ops->close(ws->out.stream);
@@ -117,24 +135,21 @@ void tp_websocket_abort(tp_websocket *ws)
 
 static void on_timer(sio_timer *timer)
 {
-    bury_and_tell(SIO_OWNER(timer, ending, timer)->ws, SIO_OK);
+    bury_and_tell(SIO_OWNER(timer, more, timer)->ws, SIO_OK);
 }
 
 /* Gives the peer `ms` more; without memory for that it ends with the turn. */
 static void set_deadline(tp_websocket *ws, uint32_t ms)
 {
     tp_loop *loop = loop_of(ws);
-    if (ws->ending == NULL) {
-        ws->ending = calloc(1, sizeof(*ws->ending));
-    }
-    if (ws->ending == NULL) {
+    if (!make_more(ws)) {
         ws->out.broken = true;
         tp_loop_dirty(loop, &ws->dirty);
         return;
     }
-    ws->ending->ws = ws;
-    ws->ending->timer.fire = on_timer;
-    sio_wheel_arm(&loop->wheel, &ws->ending->timer, loop->now + ms);
+    ws->more->ws = ws;
+    ws->more->timer.fire = on_timer;
+    sio_wheel_arm(&loop->wheel, &ws->more->timer, loop->now + ms);
 }
 
 /* -------------------------------------------------------------- writing -- */
@@ -187,7 +202,35 @@ static sio_error push_bytes(tp_websocket *ws, sio_bytes bytes, uint32_t mark)
     return queued(ws, tp_ws_push_bytes(&ws->out, bytes, mark));
 }
 
-static sio_error push_base64(tp_websocket *ws, const sio_frame *binary)
+/* NULL where it does not compress. */
+static tp_ws_deflate *deflate_of(const tp_websocket *ws)
+{
+    return ws->more != NULL && ws->more->deflate.on ? &ws->more->deflate : NULL;
+}
+
+/* Queues a message, compressed where that helps. */
+static sio_error push_message(tp_websocket *ws, sio_frame *frame, eio_form form,
+                              uint32_t opcode)
+{
+    tp_ws_deflate *deflate = deflate_of(ws);
+    sio_frame *deflated =
+        deflate == NULL || (form & EIO_FORM_PLAIN) != 0
+            ? NULL
+            : tp_ws_deflate_frame(deflate, &loop_of(ws)->deflater,
+                                  &loop_of(ws)->frames, frame);
+    if (deflated == NULL) {
+        return tp_ws_push(&ws->out, frame, opcode);
+    }
+    sio_error err = tp_ws_push(&ws->out, deflated, opcode | TP_WS_DEFLATED);
+    sio_frame_unref(deflated);
+    if (err != SIO_OK) {
+        tp_ws_deflate_lost(deflate);
+    }
+    return err;
+}
+
+static sio_error push_base64(tp_websocket *ws, const sio_frame *binary,
+                             eio_form form)
 {
     sio_frame *frame = sio_frame_new(&loop_of(ws)->frames,
                                      1 + sio_base64_encoded_len(binary->len));
@@ -196,7 +239,7 @@ static sio_error push_base64(tp_websocket *ws, const sio_frame *binary)
     }
     frame->data[0] = 'b';
     sio_base64_encode(sio_frame_view(binary), frame->data + 1);
-    sio_error err = tp_ws_push(&ws->out, frame, TP_WS_OP_TEXT);
+    sio_error err = push_message(ws, frame, form, TP_WS_OP_TEXT);
     sio_frame_unref(frame);
     return err;
 }
@@ -222,10 +265,10 @@ static sio_error greet(tp_websocket *ws, const sio_frame *frame)
 static sio_error push_packet(tp_websocket *ws, sio_frame *frame, eio_form form)
 {
     if ((form & EIO_FORM_MASK) != EIO_FORM_TEXT) {
-        return ws->base64 ? push_base64(ws, frame)
-                          : tp_ws_push(&ws->out, frame, TP_WS_OP_BINARY);
+        return ws->base64 ? push_base64(ws, frame, form)
+                          : push_message(ws, frame, form, TP_WS_OP_BINARY);
     }
-    return ws->greeted ? tp_ws_push(&ws->out, frame, TP_WS_OP_TEXT)
+    return ws->greeted ? push_message(ws, frame, form, TP_WS_OP_TEXT)
                        : greet(ws, frame);
 }
 
@@ -250,7 +293,7 @@ static sio_error send_frame(eio_transport *tp, sio_frame *frame, eio_form form)
 static sio_error send_burst(eio_transport *tp, eio_burst *burst)
 {
     tp_websocket *ws = of(tp);
-    if (ws->base64 || !ws->greeted) {
+    if (ws->base64 || !ws->greeted || deflate_of(ws) != NULL) {
         return SIO_MORE;
     }
     sio_error err = queued(ws, tp_ws_push_burst(&ws->out, burst));
@@ -263,6 +306,10 @@ static sio_error send_burst(eio_transport *tp, eio_burst *burst)
 static uint8_t *place(eio_transport *tp, size_t len)
 {
     tp_websocket *ws = of(tp);
+    if (deflate_of(ws) != NULL &&
+        len >= loop_of(ws)->deflater.config->threshold) {
+        return NULL;
+    }
     uint8_t *at = tp_ws_place(&ws->out, len);
     if (at != NULL) {
         ws->base.unsent += len;
@@ -346,6 +393,25 @@ static bool on_message(void *owner, tp_ws_opcode opcode, sio_bytes payload)
     return ws->state == OPEN || ws->state == CLOSING;
 }
 
+__attribute__((cold)) static void reject(tp_websocket *ws, sio_error err);
+
+static bool on_deflated(void *owner, tp_ws_opcode opcode, sio_bytes payload)
+{
+    tp_websocket *ws = owner;
+    sio_bytes message;
+    if (ws->state != OPEN) {
+        return ws->state == CLOSING;
+    }
+    sio_error err = tp_ws_deflate_inflate(
+        deflate_of(ws), &loop_of(ws)->deflater, opcode, payload,
+        ws->home->config->limits.max_message, &message);
+    if (err != SIO_OK) {
+        reject(ws, err);
+        return false;
+    }
+    return on_message(ws, opcode, message);
+}
+
 /* A peer that pings but does not read gets no heap of pongs. */
 static bool on_ping(void *owner, sio_bytes payload)
 {
@@ -394,6 +460,7 @@ static void on_close(void *owner, uint16_t code, sio_bytes reason)
 
 static const tp_ws_reader_events reader_events = {
     .message = on_message,
+    .deflated = on_deflated,
     .ping = on_ping,
     .pong = on_pong,
     .close = on_close,
@@ -420,8 +487,10 @@ void tp_websocket_feed(tp_websocket *ws, uint8_t *data, size_t len)
     if (ws->state != OPEN && ws->state != CLOSING) {
         return;
     }
-    sio_error err = tp_ws_reader_feed(
-        &ws->reader, data, len, &ws->home->config->limits, &reader_events, ws);
+    tp_ws_limits limits = ws->home->config->limits;
+    limits.deflate = deflate_of(ws) != NULL;
+    sio_error err = tp_ws_reader_feed(&ws->reader, data, len, &limits,
+                                      &reader_events, ws);
     if (err != SIO_OK) {
         reject(ws, err);
     }
@@ -468,24 +537,33 @@ static const tp_stream_events stream_events = {
 };
 
 tp_websocket *tp_websocket_new(const tp_websocket_home *home, tp_stream *stream,
-                               sio_bytes response, bool base64)
+                               sio_bytes response, bool base64,
+                               tp_ws_deflate *deflate)
 {
     tp_websocket *ws = calloc(1, sizeof(*ws));
-    if (ws == NULL) {
+    if (ws != NULL) {
+        ws->out.loop = home->loop;
+    }
+    if (ws == NULL || (deflate->on && !make_more(ws))) {
+        tp_ws_deflate_close(deflate, &home->loop->deflater);
         stream->ops->close(stream);
+        free(ws);
         return NULL;
+    }
+    if (deflate->on) {
+        ws->more->deflate = *deflate;
     }
     ws->base.ops = &tp_websocket_ops;
     eio_transport_orphan(&ws->base);
     ws->base.writable = true;
     ws->dirty.flush = flush;
     ws->home = home;
-    ws->out.loop = home->loop;
     ws->out.stream = stream;
     ws->base64 = base64;
     stream->events = &stream_events;
     stream->owner = ws;
     if (push_bytes(ws, response, TP_WS_RAW) != SIO_OK) {
+        free_more(ws);
         stream->ops->close(stream);
         free(ws);
         return NULL;

@@ -33,10 +33,12 @@ typedef struct tp_websocket_home {
 /*
  * Makes a WebSocket of `stream`, taking it in any case.  `home` has to outlive
  * it.  `response` is sent ahead of everything.  `base64` sends binary messages
- * as text.  NULL when memory is short.
+ * as text.  `deflate` is what was agreed on, taken in any case.  NULL when
+ * memory is short.
  */
 tp_websocket *tp_websocket_new(const tp_websocket_home *home, tp_stream *stream,
-                               sio_bytes response, bool base64);
+                               sio_bytes response, bool base64,
+                               tp_ws_deflate *deflate);
 eio_transport *tp_websocket_base(tp_websocket *ws);
 
 /* Reads what has come on the stream before it was handed over. */

@@ -30,7 +30,8 @@ static size_t frame_header(uint8_t *out, const sio_frameq_entry *entry)
 {
     return is_framed(entry)
                ? 0
-               : tp_ws_header_write(out, (tp_ws_opcode)entry->flags, false,
+               : tp_ws_header_write(out, (tp_ws_opcode)(entry->flags & 0x0f),
+                                    (entry->flags & TP_WS_DEFLATED) != 0,
                                     entry->frame->len);
 }
 

@@ -28,6 +28,9 @@ typedef struct tp_ws_output {
 #define TP_WS_RAW 0xffu
 #define TP_WS_PACKETS 0xfeu
 
+/* Or'ed to an opcode: the message is compressed. */
+#define TP_WS_DEFLATED 0x40u
+
 /* Queues `frame`, sharing it.  `mark` is an opcode, RAW or PACKETS.  May fail
  * with NO_MEMORY. */
 sio_error tp_ws_push(tp_ws_output *o, sio_frame *frame, uint32_t mark);
