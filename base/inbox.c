@@ -115,6 +115,14 @@ void sio_inbox_close(sio_inbox *box)
         atomic_exchange_explicit(&box->newest, SHUT, memory_order_acquire));
 }
 
+void sio_inbox_reopen(sio_inbox *box)
+{
+    if (atomic_load_explicit(&box->newest, memory_order_relaxed) == SHUT) {
+        (void)sio_inbox_drain(box);
+        atomic_store_explicit(&box->newest, NULL, memory_order_relaxed);
+    }
+}
+
 void sio_inbox_deinit(sio_inbox *box)
 {
     sio_inbox_close(box);

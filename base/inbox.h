@@ -57,6 +57,10 @@ sio_error sio_inbox_post(sio_inbox *box, sio_message *msg);
  */
 size_t sio_inbox_drain(sio_inbox *box);
 
+/* Undoes sio_inbox_close(), after running what was accepted before that.  Owner
+ * only, and not from within a message. */
+void sio_inbox_reopen(sio_inbox *box);
+
 /* Refuses messages from here on.  Those accepted before still run at the next
  * drain, or are dropped.  Owner only; twice is the same as once. */
 void sio_inbox_close(sio_inbox *box);

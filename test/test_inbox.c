@@ -160,6 +160,28 @@ static void run_nothing(sio_message *msg)
     (void)msg;
 }
 
+/* What was accepted before the closing runs before what comes after. */
+static void test_reopening(void **state)
+{
+    diary d = {0};
+    (void)state;
+    assert_int_equal(sio_inbox_init(&d.box), SIO_OK);
+    sio_inbox_reopen(&d.box); /* of an open one: nothing happens */
+    post(&d, 0);
+    assert_int_equal(d.ran, 0);
+    sio_inbox_close(&d.box);
+    sio_inbox_reopen(&d.box);
+    assert_int_equal(d.ran, 1);
+    assert_false(is_readable(&d.box, 0));
+    post(&d, 1);
+    assert_true(is_readable(&d.box, 0));
+    assert_int_equal(sio_inbox_drain(&d.box), 1);
+    post(&d, 2);
+    sio_inbox_deinit(&d.box);
+    assert_int_equal(d.ran, 2);
+    assert_int_equal(d.dropped, 1);
+}
+
 static void test_dropping_without_a_function(void **state)
 {
     (void)state;
@@ -259,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_posting_while_draining),
         cmocka_unit_test(test_closing),
         cmocka_unit_test(test_closing_while_draining),
+        cmocka_unit_test(test_reopening),
         cmocka_unit_test(test_dropping_without_a_function),
         cmocka_unit_test(test_senders),
         cmocka_unit_test(test_closing_under_senders),
