@@ -25,7 +25,7 @@ typedef struct eio_request {
     int64_t issued;        /* ms since 1970-01-01 UTC */
     uint32_t url_len, path_at, path_len, query_at, query_len, headers_at;
     uint8_t method_len, address_len;
-    bool secure;    /* came over TLS */
+    bool secure;    /* the client has sent it over TLS */
     uint8_t text[]; /* what the numbers above count from */
 } eio_request;
 
@@ -35,7 +35,7 @@ typedef struct eio_request_parts {
     sio_bytes url;     /* the target as sent: path and query */
     sio_bytes path;    /* before the `?` of `url` */
     sio_bytes query;   /* behind it, may be empty */
-    sio_bytes address; /* of the peer, numeric */
+    sio_bytes address; /* of the client, numeric, or "unix:" */
     int64_t issued;
     bool secure;
     const eio_header *headers; /* names in any case; no NUL in either part */

@@ -188,10 +188,12 @@ static void on_info(sio_socket *socket, sio_event *event, void *arg)
     const person *p = sio_socket_data(socket);
     sio_namespace *nsp = sio_socket_namespace(socket);
     sio_event_ack(
-        event, "{s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:b,s:b,s:s,s:s,s:I,s:b,s:b,s:s}",
+        event,
+        "{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:b,s:b,s:b,s:s,s:s,s:I,s:b,s:b,s:s}",
         "id", sio_socket_id(socket), "nsp", sio_namespace_name(nsp), "session",
         sio_socket_session_id(socket), "transport",
-        sio_socket_transport(socket), "backlog",
+        sio_socket_transport(socket), "protocol",
+        (int)sio_socket_protocol(socket), "backlog",
         (int)sio_socket_backlog(socket), "rooms",
         (int)sio_socket_room_count(socket), "own-room",
         sio_socket_in_room(socket, sio_socket_id(socket)), "found",

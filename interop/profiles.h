@@ -20,6 +20,9 @@ typedef struct options {
     const char *profile;      /* its name */
     sio_server_config config; /* of the profile, then of the command line */
     const char *static_dir;   /* files served below "/", or NULL */
+    sio_listen_options also;  /* a unix socket to listen at, too */
+    bool direct;              /* a port without PROXY headers, too */
+    const char *beside;       /* the path of a second server; see beside.c */
     uint32_t allow_delay_ms;  /* before a handshake is decided on */
     bool hooks;               /* see hooks.c */
     bool deny_query;          /* refuse handshakes with `deny` in the query */
@@ -40,6 +43,8 @@ typedef struct testserver {
     pthread_mutex_t lock;
     ev_async wake;
     atomic_bool stopping; /* what is put off from now on happens at once */
+    atomic_bool again;    /* it is to listen again when it has closed */
+    struct beside *beside;
     atomic_bool closed;
     void *state; /* of the profile */
 } testserver;
@@ -80,6 +85,13 @@ bool query_value(const char *query, const char *name, char *out, size_t cap);
 
 /* A date as JavaScript's toISOString() has it. */
 void iso_now(char out[32]);
+
+/* What --beside adds: makes and starts the second server; stops it, which
+ * wakes the test server's loop when it is over; whether it is; frees it. */
+bool beside_start(testserver *ts);
+void beside_stop(testserver *ts);
+bool beside_is_over(const testserver *ts);
+void beside_free(testserver *ts);
 
 /* What --hooks adds, before the server is made and after. */
 void hooks_configure(sio_server_config *config);

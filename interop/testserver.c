@@ -4,9 +4,10 @@
  *   testserver --profile NAME [--port N] [--host A] ...
  *
  * It prints "listening on PORT" when it can be reached, writes warnings to
- * stderr, and ends with 0 on SIGTERM and SIGINT.  /hello answers with text,
- * /echo with the request as JSON.  The options stand in testserver_options.c,
- * the profiles in profile_*.c.
+ * stderr, and ends with 0 on SIGTERM and SIGINT.  On SIGHUP it closes and
+ * listens again, which it prints anew.  /hello answers with text, /echo with
+ * the request as JSON, /who with the client's address.  The options stand in
+ * testserver_options.c, the profiles in profile_*.c.
  */
 
 #include <pthread.h>
@@ -118,6 +119,16 @@ static void on_echo(sio_http_request *request, void *arg)
     free(out);
 }
 
+static void on_who(sio_http_request *request, void *arg)
+{
+    (void)arg;
+    char out[128];
+    int len = snprintf(out, sizeof(out), "{\"address\":\"%s\",\"secure\":%s}",
+                       sio_http_address(request),
+                       sio_http_secure(request) ? "true" : "false");
+    sio_http_respond(request, 200, "application/json", out, (size_t)len);
+}
+
 static void allow_now(void *arg)
 {
     sio_verdict_allow(arg);
@@ -177,11 +188,43 @@ const profile *profile_find(const char *name)
     return NULL;
 }
 
+static void tell_port(const testserver *ts)
+{
+    printf("listening on %u\n", (unsigned)sio_server_port(ts->server));
+    fflush(stdout);
+}
+
+/* At the port of the config, and where else it is wanted. */
+static bool listen_all(testserver *ts)
+{
+    const options *opts = ts->options;
+    sio_listen_options also = opts->also, direct = {.host = opts->config.host};
+    uint16_t port;
+    also.size = direct.size = sizeof(also);
+    also.proxy_protocol = opts->config.proxy_protocol;
+    if (sio_server_listen(ts->server) != SIO_OK ||
+        (also.unix_path != NULL &&
+         sio_server_listen_at(ts->server, &also, NULL) != SIO_OK)) {
+        return false;
+    }
+    if (opts->direct) {
+        if (sio_server_listen_at(ts->server, &direct, &port) != SIO_OK) {
+            return false;
+        }
+        printf("direct on %u\n", (unsigned)port);
+    }
+    return true;
+}
+
 /* With several threads, it comes from another one. */
 static void on_closed(sio_server *server, void *arg)
 {
-    (void)server;
     testserver *ts = arg;
+    (void)server;
+    if (atomic_exchange(&ts->again, false) && !ts->stopping && listen_all(ts)) {
+        tell_port(ts);
+        return;
+    }
     ts->closed = true;
     ev_async_send(ts->loop, &ts->wake);
 }
@@ -191,7 +234,7 @@ static void on_wake(struct ev_loop *loop, ev_async *wake, int events)
     (void)events;
     testserver *ts = wake->data;
     later_take(ts);
-    if (ts->closed) {
+    if (ts->closed && beside_is_over(ts)) {
         ev_break(loop, EVBREAK_ALL);
     }
 }
@@ -208,10 +251,20 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events)
     ts->stopping = true;
     later_flush(ts);
     sio_server_stop(ts->server);
+    beside_stop(ts);
     const profile *own = profile_find(ts->options->profile);
     if (own->stopped != NULL) {
         own->stopped(ts);
     }
+}
+
+static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    (void)events;
+    (void)loop;
+    testserver *ts = signal->data;
+    ts->again = true;
+    sio_server_stop(ts->server);
 }
 
 static bool set_up(testserver *ts, const profile *own)
@@ -222,19 +275,22 @@ static bool set_up(testserver *ts, const profile *own)
     }
     if (sio_server_on_http(ts->server, "/hello", on_hello, NULL) != SIO_OK ||
         sio_server_on_http(ts->server, "/echo", on_echo, NULL) != SIO_OK ||
+        sio_server_on_http(ts->server, "/who", on_who, NULL) != SIO_OK ||
         (dir != NULL &&
          sio_server_serve_files(ts->server, "/", dir) != SIO_OK)) {
         return false;
     }
-    return own->setup(ts) && sio_server_listen(ts->server) == SIO_OK;
+    return own->setup(ts) && listen_all(ts) && beside_start(ts);
 }
 
 static void *run_server(void *arg)
 {
     testserver *ts = arg;
-    if (sio_server_run(ts->server) != SIO_OK) {
-        fprintf(stderr, "error the threads could not be started\n");
-        on_closed(ts->server, ts);
+    while (!ts->closed) {
+        if (sio_server_run(ts->server) != SIO_OK) {
+            fprintf(stderr, "error the threads could not be started\n");
+            on_closed(ts->server, ts);
+        }
     }
     return NULL;
 }
@@ -243,19 +299,21 @@ static void serve(testserver *ts)
 {
     bool threaded = ts->options->config.threads > 1;
     pthread_t thread;
-    ev_signal term, interrupt;
+    ev_signal term, interrupt, hangup;
     if (threaded && pthread_create(&thread, NULL, run_server, ts) != 0) {
         return;
     }
     ev_signal_init(&term, on_signal, SIGTERM);
     ev_signal_init(&interrupt, on_signal, SIGINT);
+    ev_signal_init(&hangup, on_hangup, SIGHUP);
     term.data = ts;
     interrupt.data = ts;
+    hangup.data = ts;
     ev_signal_start(ts->loop, &term);
     ev_signal_start(ts->loop, &interrupt);
+    ev_signal_start(ts->loop, &hangup);
 
-    printf("listening on %u\n", (unsigned)sio_server_port(ts->server));
-    fflush(stdout);
+    tell_port(ts);
     ev_run(ts->loop, 0);
     if (threaded) {
         pthread_join(thread, NULL);
@@ -263,6 +321,7 @@ static void serve(testserver *ts)
 
     ev_signal_stop(ts->loop, &term);
     ev_signal_stop(ts->loop, &interrupt);
+    ev_signal_stop(ts->loop, &hangup);
 }
 
 static int run(const options *opts, const profile *own)
@@ -298,6 +357,7 @@ static int run(const options *opts, const profile *own)
         status = 0;
     }
     later_flush(&ts);
+    beside_free(&ts);
     sio_server_free(ts.server);
     if (own->teardown != NULL) {
         own->teardown(&ts);

@@ -16,6 +16,8 @@ typedef enum kind {
     KIND_NAMES, /* unsigned, a set of transports */
     KIND_SITE,  /* sio_same_site */
     KIND_RANK,  /* sio_cookie_priority */
+    KIND_MODE,  /* unsigned, permissions, octal */
+    KIND_WHAT,  /* sio_proxy_headers */
     KIND_ON,    /* bool, true when given */
     KIND_OFF,   /* bool, false when given */
     KIND_NULL   /* const char *, NULL when given */
@@ -93,6 +95,14 @@ static const row rows[] = {
     {"deflate-client-bits", KIND_U32, AT(config.deflate_client_max_window_bits)},
     {"deflate-memory", KIND_U32, AT(config.deflate_memory)},
     {"no-destroy-upgrade", KIND_OFF, AT(config.destroy_upgrade)},
+    {"ipv6-only", KIND_ON, AT(config.ipv6_only)},
+    {"unix", KIND_TEXT, AT(also.unix_path)},
+    {"unix-mode", KIND_MODE, AT(also.unix_mode)},
+    {"trust", KIND_TEXT, AT(config.trusted_proxies)},
+    {"proxy-headers", KIND_WHAT, AT(config.proxy_headers)},
+    {"proxy-protocol", KIND_ON, AT(config.proxy_protocol)},
+    {"direct", KIND_ON, AT(direct)},
+    {"beside", KIND_TEXT, AT(beside)},
 };
 // clang-format on
 
@@ -130,6 +140,14 @@ static bool read_transports(const char *list, unsigned *out)
     return set != 0;
 }
 
+static bool read_mode(const char *text, unsigned *mode)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 8);
+    *mode = (unsigned)value;
+    return *text >= '0' && *text <= '7' && *end == '\0' && value <= 0777;
+}
+
 /* The index of `value` among the names, which end with NULL. */
 static bool read_name(const char *const *names, const char *value,
                       unsigned *out)
@@ -152,6 +170,8 @@ static bool set_value(options *opts, const row *one, const char *value)
 {
     static const char *const sites[] = {"unset", "lax", "strict", "none", NULL};
     static const char *const ranks[] = {"unset", "low", "medium", "high", NULL};
+    static const char *const headers[] = {"x-forwarded", "forwarded", "none",
+                                          NULL};
     void *at = (char *)opts + one->at;
     unsigned long number = 0;
     unsigned index;
@@ -197,6 +217,14 @@ static bool set_value(options *opts, const row *one, const char *value)
             return false;
         }
         *(sio_cookie_priority *)at = (sio_cookie_priority)index;
+        return true;
+    case KIND_MODE:
+        return read_mode(value, (unsigned *)at);
+    case KIND_WHAT:
+        if (!read_name(headers, value, &index)) {
+            return false;
+        }
+        *(sio_proxy_headers *)at = (sio_proxy_headers)index;
         return true;
     case KIND_ON:
     case KIND_OFF:

@@ -177,6 +177,20 @@ const char *sio_handshake_url(const sio_handshake *handshake)
     return (const char *)eio_request_url(handshake->request).base;
 }
 
+unsigned sio_socket_protocol(const sio_socket *socket)
+{
+    /* A session is opened only where it says `EIO` and a digit. */
+    sio_bytes raw;
+    uint8_t digit[3] = {'4'};
+    size_t len;
+    if (sio_query_get(eio_request_query(socket->request), SIO_LIT("EIO"),
+                      &raw) &&
+        raw.len != 0 && raw.len <= sizeof(digit)) {
+        sio_query_decode(raw, digit, &len);
+    }
+    return (unsigned)(digit[0] - '0');
+}
+
 const char *sio_handshake_address(const sio_handshake *handshake)
 {
     return eio_request_peer(handshake->request);

@@ -1,6 +1,5 @@
 #include "socketio/server_impl.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 const char *sio_version(void)
@@ -74,13 +73,6 @@ static void set_hooks(sio_server *server)
 /* ------------------------------------------------------------ life, death --
  */
 
-static void on_signal(struct ev_loop *ev, ev_signal *w, int revents)
-{
-    (void)ev;
-    (void)revents;
-    sio_server_stop(w->data);
-}
-
 static void wire_worker(sio_server *server, unsigned index)
 {
     sio_worker *worker = &server->workers[index];
@@ -113,6 +105,7 @@ static void wire_worker(sio_server *server, unsigned index)
         .app = worker,
         .ended = sio_worker_connection_ended,
     };
+    sio_list_init(&worker->listeners);
     tp_front_init(&worker->front);
     sio_loop_init(&worker->sio, &server->core, &worker->engine, index);
     server->loops[index] = &worker->sio;
@@ -241,69 +234,8 @@ sio_server *sio_server_new(const sio_server_config *config)
     }
     set_hooks(server);
     sio_server_init_closing(server);
-    ev_signal_init(&server->interrupt, on_signal, SIGINT);
-    ev_signal_init(&server->terminate, on_signal, SIGTERM);
-    server->interrupt.data = server;
-    server->terminate.data = server;
+    sio_server_init_signals(server);
     return server;
-}
-
-/* Opens the listener of one worker; the first has found out the port. */
-static sio_error listen_on(sio_server *server, unsigned index)
-{
-    const sio_server_config *c = &server->config;
-    sio_worker *worker = &server->workers[index];
-    worker->listener = (tp_listener){
-        .loop = &worker->loop,
-        .connection = tp_front_accept,
-        .owner = &worker->front,
-    };
-    sio_error err = tp_listener_open(
-        &worker->listener, c->host,
-        index == 0 ? c->port : server->workers[0].listener.port, c->backlog,
-        c->threads == 1 ? TP_LISTENER_ALONE
-        : index == 0    ? TP_LISTENER_FIRST
-                        : TP_LISTENER_NEXT);
-    if (err != SIO_OK) {
-        worker->listener.loop = NULL;
-    }
-    return err;
-}
-
-sio_error sio_server_listen(sio_server *server)
-{
-    struct ev_loop *ev = server->workers[0].loop.ev;
-    if (server->listening || server->workers[0].state != SIO_WORKER_RUNNING) {
-        return SIO_ERR_STATE;
-    }
-    for (unsigned i = 0; i < server->config.threads; i++) {
-        sio_error err = listen_on(server, i);
-        if (err != SIO_OK) {
-            while (i-- > 0) {
-                tp_listener_close(&server->workers[i].listener);
-            }
-            return err;
-        }
-    }
-    server->listening = true;
-    server->core.fixed = server->config.threads > 1;
-    for (unsigned i = 0; i < server->config.threads; i++) {
-        tp_loop_adopt(&server->workers[i].loop);
-        tp_loop_start(&server->workers[i].loop);
-        if (server->core.fixed) {
-            tp_loop_share(&server->workers[i].loop);
-        }
-    }
-    if (server->config.stop_on_signals) {
-        ev_signal_start(ev, &server->interrupt);
-        ev_signal_start(ev, &server->terminate);
-    }
-    return SIO_OK;
-}
-
-uint16_t sio_server_port(const sio_server *server)
-{
-    return server->listening ? server->workers[0].listener.port : 0;
 }
 
 unsigned sio_server_threads(const sio_server *server)
@@ -343,19 +275,22 @@ sio_error sio_server_run(sio_server *server)
     if (!first->own) {
         return SIO_ERR_STATE;
     }
-    if (!server->listening) {
+    if (!server->started || server->closed) {
         err = sio_server_listen(server);
     }
     if (err != SIO_OK) {
         return err;
     }
     tp_loop_adopt(first);
+    server->running = server->config.threads > 1;
     err = start_threads(server);
     if (err == SIO_OK) {
         ev_run(first->ev, 0);
     }
     join_threads(server);
+    server->running = false;
     if (err == SIO_OK) {
+        server->core.fixed = false;
         sio_server_tell_closed(server);
     }
     return err;
@@ -379,8 +314,7 @@ void sio_server_free(sio_server *server)
     if (server == NULL) {
         return;
     }
-    ev_signal_stop(server->workers[0].loop.ev, &server->interrupt);
-    ev_signal_stop(server->workers[0].loop.ev, &server->terminate);
+    sio_server_forget_signals(server);
     for (unsigned i = 0; i < server->config.threads; i++) {
         /* First goes what never ran: it may be a part of what goes next. */
         tp_loop *loop = &server->workers[i].loop;

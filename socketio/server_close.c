@@ -109,7 +109,7 @@ void sio_worker_close(sio_worker *worker)
         return;
     }
     worker->state = SIO_WORKER_CLOSING;
-    tp_listener_close(&worker->listener);
+    sio_worker_stop_listening(worker);
     sio_loop_close(&worker->sio);
     eio_engine_close_all(&worker->engine, EIO_CLOSE_LINGER);
     tp_front_close(&worker->front);
@@ -127,8 +127,7 @@ static void on_stop(sio_message *message)
 {
     sio_server *server = SIO_OWNER(message, sio_server, stop);
     sio_worker *first = &server->workers[0];
-    ev_signal_stop(first->loop.ev, &server->interrupt);
-    ev_signal_stop(first->loop.ev, &server->terminate);
+    sio_server_forget_signals(server);
     for (unsigned i = 1; i < server->config.threads; i++) {
         (void)sio_inbox_post(&server->workers[i].loop.inbox,
                              &server->workers[i].close);
@@ -146,6 +145,24 @@ void sio_server_stop(sio_server *server)
 bool sio_server_closed(const sio_server *server)
 {
     return server->closed;
+}
+
+void sio_server_reopen(sio_server *server)
+{
+    for (unsigned i = 0; i < server->config.threads; i++) {
+        sio_worker *worker = &server->workers[i];
+        tp_loop_adopt(&worker->loop);
+        /* Some still wait for a client to ask, and hear of the end. */
+        eio_engine_close_all(&worker->engine, EIO_CLOSE_NOW);
+        sio_inbox_reopen(&worker->loop.inbox);
+        worker->front.closing = false;
+        worker->state = SIO_WORKER_RUNNING;
+    }
+    server->open = server->config.threads;
+    server->bound = false;
+    server->started = false;
+    atomic_flag_clear(&server->stop_posted);
+    server->closed = false; /* from here on stopping stops this life */
 }
 
 void sio_server_init_closing(sio_server *server)

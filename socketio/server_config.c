@@ -18,6 +18,7 @@ static sio_error copy_strings(sio_server *server)
         &c->cookie_name,
         &c->cookie_path,
         &c->cookie_domain,
+        &c->trusted_proxies,
     };
     for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
         const char **at = strings[i];
@@ -43,6 +44,8 @@ static bool in_bounds(const sio_server *server)
     const sio_server_config *c = &server->config;
     const bound bounds[] = {
         {"backlog", (uint64_t)c->backlog, 1, INT32_MAX},
+        {"proxy_headers", c->proxy_headers, SIO_PROXY_HEADERS_X_FORWARDED,
+         SIO_PROXY_HEADERS_NONE},
         {"threads", c->threads, 1, c->loop == NULL ? SIO_THREADS_MAX : 1},
         {"transports", c->transports, 1,
          SIO_TRANSPORT_POLLING | SIO_TRANSPORT_WEBSOCKET},
@@ -110,6 +113,31 @@ static bool strings_are_good(const sio_server *server)
     return true;
 }
 
+static sio_error set_trusted(sio_server *server)
+{
+    const sio_server_config *c = &server->config;
+    tp_trusted *trusted = &server->trusted;
+    const char *why = "";
+    sio_bytes item = {0};
+    sio_error err = SIO_OK;
+    if (c->trusted_proxies != NULL) {
+        err = tp_trusted_parse(c->trusted_proxies, &server->strings, trusted,
+                               &why, &item);
+        server->front_config.http.trusted = trusted;
+    }
+    if (err == SIO_ERR_ARGUMENT) {
+        sio_log_write(&server->log, SIO_LOG_ERROR, "bad_config",
+                      "trusted_proxies: %.*s %s", (int)item.len,
+                      (const char *)item.base, why);
+    } else if (err == SIO_OK && c->proxy_protocol &&
+               !sio_server_trusts_anybody(server)) {
+        sio_log_write(&server->log, SIO_LOG_ERROR, "bad_config",
+                      "proxy_protocol needs trusted_proxies");
+        err = SIO_ERR_ARGUMENT;
+    }
+    return err;
+}
+
 static void set_engine(sio_server *server)
 {
     const sio_server_config *c = &server->config;
@@ -159,6 +187,7 @@ static void set_front(sio_server *server)
         .body_timeout = c->body_timeout_ms,
         .keep_alive = c->keep_alive_ms,
         .max_body = c->max_payload,
+        .proxy_headers = c->proxy_headers,
     };
     f->polling = (tp_polling_config){
         .compress = c->http_compression,
@@ -207,8 +236,11 @@ sio_error sio_server_configure(sio_server *server,
     set_engine(server);
     set_core(server);
     set_front(server);
-    err = tp_cors_init(&server->front_config.cors, &server->config,
-                       &server->strings, &server->log);
+    err = set_trusted(server);
+    if (err == SIO_OK) {
+        err = tp_cors_init(&server->front_config.cors, &server->config,
+                           &server->strings, &server->log);
+    }
     return err == SIO_OK
                ? tp_cookie_init(&server->front_config.cookie, &server->config,
                                 &server->strings, &server->log)

@@ -37,10 +37,10 @@ typedef struct sio_worker {
     sio_metric error_counts[EIO_ERROR_CODES];
     sio_loop sio;
     tp_front front;
-    tp_listener listener;
-    tp_thread thread; /* the first worker's is whoever runs the server */
-    sio_timer grace;  /* while closing: the end of patience */
-    tp_dirty empty;   /* while closing: looks whether it is over */
+    sio_link listeners; /* of tp_listener; owned */
+    tp_thread thread;   /* the first worker's is whoever runs the server */
+    sio_timer grace;    /* while closing: the end of patience */
+    tp_dirty empty;     /* while closing: looks whether it is over */
     sio_message close, closed, end; /* the steps of its end; server_close.c */
     uint8_t state;                  /* sio_worker_state */
 } sio_worker;
@@ -55,6 +55,7 @@ struct sio_server {
     tp_front **fronts;
     eio_partition partition;
     eio_config eio_config;
+    tp_trusted trusted;
     tp_front_config front_config;
     tp_deflate_budget deflate_budget;
     tp_front_hooks hooks;
@@ -64,10 +65,16 @@ struct sio_server {
     sio_hooks looks; /* sio_request_fn: of sio_server_use() */
 
     ev_signal interrupt, terminate;
-    sio_message stop; /* posted by sio_server_stop() */
+    sio_link in_signals;      /* those that signals stop; server_signals.c */
+    sio_message signals_turn; /* posted when it is to listen to them ... */
+    bool signals_asked;       /* ... and that is on its way */
+    sio_message stop;         /* posted by sio_server_stop() */
     atomic_flag stop_posted;
     unsigned open; /* workers that are not closed; the first one's */
-    bool listening;
+    uint16_t port; /* that the config's address got */
+    bool bound;    /* that address is listened on */
+    bool started;  /* the loops are, as something is listened on */
+    bool running;  /* other threads run loops */
     atomic_bool closed;
 };
 
@@ -75,11 +82,36 @@ struct sio_server {
 sio_error sio_server_configure(sio_server *server,
                                const sio_server_config *config);
 
+/* ------------------------------------------------------------- listening --
+ */
+
+/* Whether there may be a proxy that is believed. */
+static inline bool sio_server_trusts_anybody(const sio_server *server)
+{
+    return server->trusted.count != 0 || server->trusted.local;
+}
+
+/* Stops listening on the worker's loop, wherever that was. */
+void sio_worker_stop_listening(sio_worker *worker);
+
+/* ---------------------------------------------------------------- signals --
+ */
+
+void sio_server_init_signals(sio_server *server);
+
+/* From now on SIGINT and SIGTERM stop the server, or no longer.  On the thread
+ * of its first loop, or while that does not run. */
+void sio_server_await_signals(sio_server *server);
+void sio_server_forget_signals(sio_server *server);
+
 /* ---------------------------------------------------------------- the end --
  */
 
 /* Prepares what sio_server_stop() needs. */
 void sio_server_init_closing(sio_server *server);
+
+/* Makes a server that has closed one that can be listened with. */
+void sio_server_reopen(sio_server *server);
 
 /* Closes a worker's share, on its thread: those who may stay a moment are given
  * it. */

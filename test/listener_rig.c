@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -81,15 +82,34 @@ void listener_rig_init(listener_rig *r)
     ev_timer_start(r->loop.ev, &r->patience);
 }
 
-sio_error listener_rig_listen(listener_rig *r, const char *host, uint16_t port,
-                              tp_listener_share share)
+static void prepare_listener(listener_rig *r)
 {
     r->listener = (tp_listener){
         .loop = &r->loop,
         .connection = on_connection,
         .owner = r,
     };
-    return tp_listener_open(&r->listener, host, port, LISTENER_RIG_MOST, share);
+}
+
+sio_error listener_rig_listen_unix(listener_rig *r, const char *path,
+                                   unsigned mode)
+{
+    prepare_listener(r);
+    return tp_listener_open_unix(&r->listener, path, mode, LISTENER_RIG_MOST);
+}
+
+sio_error listener_rig_listen(listener_rig *r, const char *host, uint16_t port,
+                              tp_listener_share share)
+{
+    prepare_listener(r);
+    tp_listener_at at = {
+        .host = host,
+        .port = port,
+        .ipv6_only = r->ipv6_only,
+        .backlog = LISTENER_RIG_MOST,
+        .share = share,
+    };
+    return tp_listener_open(&r->listener, &at);
 }
 
 void listener_rig_open(listener_rig *r, const char *host)
@@ -196,6 +216,36 @@ int listener_rig_dial(listener_rig *r, const char *ip)
         assert_true(i < 1000000);
         sched_yield();
     }
+    return fd;
+}
+
+int listener_rig_connect_unix(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    assert_true(len <= sizeof(at.sun_path));
+    memcpy(at.sun_path, path, len);
+    if (path[0] == '@') {
+        at.sun_path[0] = '\0';
+    }
+    /* Where the queue is full it fails, and does not wait. */
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_true(fd >= 0);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    if (connect(fd, (struct sockaddr *)&at, size) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+int listener_rig_dial_unix(listener_rig *r, const char *path)
+{
+    int fd = listener_rig_connect_unix(path);
+    assert_true(fd >= 0 && r->dialled < LISTENER_RIG_MOST);
+    r->peers[r->dialled++] = fd;
     return fd;
 }
 

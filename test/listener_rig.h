@@ -11,6 +11,7 @@ typedef struct listener_rig {
     tp_loop loop;
     sio_log log;
     ev_timer patience;
+    bool ipv6_only; /* how it is going to listen */
     tp_listener listener;
     tp_stream *streams[LISTENER_RIG_MOST]; /* what has come */
     size_t came;
@@ -27,6 +28,10 @@ typedef struct listener_rig {
 void listener_rig_init(listener_rig *r);
 sio_error listener_rig_listen(listener_rig *r, const char *host, uint16_t port,
                               tp_listener_share share);
+
+/* The same at a unix socket. */
+sio_error listener_rig_listen_unix(listener_rig *r, const char *path,
+                                   unsigned mode);
 
 /* A rig that listens alone at a free port. */
 void listener_rig_open(listener_rig *r, const char *host);
@@ -49,6 +54,10 @@ int listener_rig_connect(const char *ip, uint16_t port);
 /* Connects, and returns when the connection waits to be accepted: a client
  * knows of it a moment before the server does.  The rig owns the descriptor. */
 int listener_rig_dial(listener_rig *r, const char *ip);
+
+/* The same at a unix socket, where a connection waits as soon as it is made. */
+int listener_rig_connect_unix(const char *path);
+int listener_rig_dial_unix(listener_rig *r, const char *path);
 
 /* For before and after each test: it gives back what it has opened. */
 int listener_rig_setup(void **state);

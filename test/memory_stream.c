@@ -80,7 +80,7 @@ static const tp_stream_ops memory_ops = {
 void memory_stream_init(memory_stream *ms)
 {
     *ms = (memory_stream){
-        .base = {.ops = &memory_ops, .ip = {192, 0, 2, 7}},
+        .base = {.ops = &memory_ops, .peer = {.ip = {192, 0, 2, 7}}},
         .room = SIZE_MAX,
     };
 }

@@ -38,12 +38,18 @@ static void test_addresses(void **state)
     static const struct {
         const char *label, *host, *peer;
         const char *stranger; /* where it must not listen, or NULL */
+        bool ipv6_only;
     } rows[] = {
-        {"IPv4", "127.0.0.1", "127.0.0.1", "127.0.0.2"},
-        {"IPv6", "::1", "::1", "127.0.0.1"},
-        {"every one, by IPv4", NULL, "127.0.0.1", NULL},
-        {"every one, by IPv6", NULL, "::1", NULL},
-        {"every one of IPv4", "0.0.0.0", "127.0.0.1", "::1"},
+        {"IPv4", "127.0.0.1", "127.0.0.1", "127.0.0.2", false},
+        {"IPv6", "::1", "::1", "127.0.0.1", false},
+        {"IPv6 only", "::1", "::1", "127.0.0.1", true},
+        {"every one, by IPv4", NULL, "127.0.0.1", NULL, false},
+        {"every one, by IPv6", NULL, "::1", NULL, false},
+        {"every one of IPv6", NULL, "::1", "127.0.0.1", true},
+        {"every one of IPv4", "0.0.0.0", "127.0.0.1", "::1", false},
+        {"::, by IPv4", "::", "127.0.0.1", NULL, false},
+        {"::, by IPv6", "::", "::1", NULL, false},
+        {"::, only IPv6", "::", "::1", "127.0.0.1", true},
     };
     (void)state;
     bool skips_ipv6 = !has_ipv6();
@@ -54,7 +60,11 @@ static void test_addresses(void **state)
         if (skips_ipv6 && strcmp(rows[i].peer, "::1") == 0) {
             continue;
         }
-        listener_rig_open(&r, rows[i].host);
+        listener_rig_init(&r);
+        r.ipv6_only = rows[i].ipv6_only;
+        assert_int_equal(
+            listener_rig_listen(&r, rows[i].host, 0, TP_LISTENER_ALONE),
+            SIO_OK);
         (void)listener_rig_dial(&r, rows[i].peer);
         listener_rig_await(&r, 1);
         (void)tp_stream_address(r.streams[0], address);
@@ -144,6 +154,41 @@ static void test_unknown_host(void **state)
         expect_failure(&r, hosts[i], 0, TP_LISTENER_ALONE, "");
         listener_rig_deinit(&r);
     }
+}
+
+/* There is no IPv4 address that is IPv6 only. */
+static void test_no_ipv6_address(void **state)
+{
+    listener_rig r;
+    (void)state;
+    listener_rig_init(&r);
+    r.ipv6_only = true;
+    expect_failure(&r, "127.0.0.1", 0, TP_LISTENER_ALONE, "");
+    listener_rig_deinit(&r);
+}
+
+/* Beside IPv6 alone there is room for IPv4 alone at one port. */
+static void test_families_apart(void **state)
+{
+    listener_rig six, four;
+    (void)state;
+    if (!has_ipv6()) {
+        skip();
+    }
+    listener_rig_init(&six);
+    listener_rig_init(&four);
+    six.ipv6_only = true;
+    assert_int_equal(listener_rig_listen(&six, NULL, 0, TP_LISTENER_FIRST),
+                     SIO_OK);
+    assert_int_equal(listener_rig_listen(&four, "0.0.0.0", six.listener.port,
+                                         TP_LISTENER_FIRST),
+                     SIO_OK);
+    (void)listener_rig_dial(&six, "::1");
+    (void)listener_rig_dial(&four, "127.0.0.1");
+    listener_rig_await(&six, 1);
+    listener_rig_await(&four, 1);
+    listener_rig_deinit(&four);
+    listener_rig_deinit(&six);
 }
 
 /* --------------------------------------------------------------- sharing -- */
@@ -283,10 +328,11 @@ static void test_close_twice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_addresses),   CASE(test_name),
-        CASE(test_busy_port),   CASE(test_unknown_host),
-        CASE(test_shared_port), CASE(test_stream),
-        CASE(test_batches),     CASE(test_queue_at_close),
+        CASE(test_addresses),       CASE(test_name),
+        CASE(test_busy_port),       CASE(test_unknown_host),
+        CASE(test_no_ipv6_address), CASE(test_families_apart),
+        CASE(test_shared_port),     CASE(test_stream),
+        CASE(test_batches),         CASE(test_queue_at_close),
         CASE(test_close_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

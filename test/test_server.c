@@ -124,6 +124,7 @@ static const struct {
     uint64_t value;
 } bad_numbers[] = {
     WITH(backlog, 0),
+    WITH(proxy_headers, 3),
     WITH(transports, 0),
     WITH(transports, 4),
     WITH(ping_interval_ms, 0),
@@ -304,7 +305,11 @@ static void test_stop_before_run(void **state)
     sio_server_stop(server);
     assert_int_equal(sio_server_run(server), SIO_OK);
     assert_true(sio_server_closed(server));
-    assert_int_equal(sio_server_listen(server), SIO_ERR_STATE);
+    assert_int_equal(sio_server_listen(server), SIO_OK);
+    assert_false(sio_server_closed(server));
+    sio_server_stop(server);
+    assert_int_equal(sio_server_run(server), SIO_OK);
+    assert_true(sio_server_closed(server));
     sio_server_free(server);
 }
 

@@ -88,6 +88,11 @@ const char *sio_http_address(const sio_http_request *request)
     return text(eio_request_address(request->request));
 }
 
+bool sio_http_secure(const sio_http_request *request)
+{
+    return request->request->secure;
+}
+
 const void *sio_http_body(const sio_http_request *request, size_t *len)
 {
     *len = request->body.len;

@@ -209,6 +209,7 @@ void tp_front_init(tp_front *front)
     front->websocket_home = (tp_websocket_home){front->loop, front->engine,
                                                 &front->config->websocket,
                                                 tp_front_websocket_gone, front};
+    sio_list_init(&front->gates);
     sio_list_init(&front->conns);
     sio_list_init(&front->websockets);
     sio_list_init(&front->exchanges);
@@ -222,19 +223,28 @@ void tp_front_deinit(tp_front *front)
     }
 }
 
-tp_http_conn *tp_front_take(tp_front *front, tp_stream *stream)
+tp_http_conn *tp_front_serve(tp_front *front, tp_stream *stream)
 {
     tp_http_conn *conn = tp_http_conn_new(
         front->loop, stream, &front->config->http, &http_events, front);
     if (conn == NULL) {
-        atomic_fetch_sub_explicit(&front->load, 1, memory_order_relaxed);
+        tp_front_connection_ended(front);
         return NULL;
     }
     sio_list_append(&front->conns, &conn->link);
+    return conn;
+}
+
+tp_http_conn *tp_front_take(tp_front *front, tp_stream *stream)
+{
     front->open++;
     front->peak = front->open > front->peak ? front->open : front->peak;
     eio_count(front->engine, SIO_COUNTER_CONNECTIONS);
-    return conn;
+    if (stream->wants_proxy) {
+        tp_front_await_proxy(front, stream);
+        return NULL;
+    }
+    return tp_front_serve(front, stream);
 }
 
 static unsigned load_of(const tp_front *front)
@@ -258,6 +268,10 @@ static tp_front *choose(tp_front *front)
 void tp_front_accept(void *owner, tp_stream *stream)
 {
     tp_front *front = owner, *to = choose(front);
+    if (stream->wants_proxy && !tp_front_trusts(front, stream)) {
+        stream->ops->close(stream);
+        return;
+    }
     atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
     if (to != front) {
         tp_front_pass_on(to, stream);
@@ -270,6 +284,7 @@ void tp_front_accept(void *owner, tp_stream *stream)
 void tp_front_close(tp_front *front)
 {
     front->closing = true;
+    tp_front_close_gates(front);
     sio_link *at = front->conns.next;
     while (at != &front->conns) {
         sio_link *next = at->next;
@@ -280,6 +295,7 @@ void tp_front_close(tp_front *front)
 
 void tp_front_abort(tp_front *front)
 {
+    tp_front_abort_gates(front);
     while (!sio_list_empty(&front->conns)) {
         tp_http_conn_abort(SIO_OWNER(front->conns.next, tp_http_conn, link));
     }

@@ -72,11 +72,12 @@ typedef struct tp_front {
     const tp_front_hooks *hooks;
     void *app;                /* handed to the hooks */
     void (*ended)(void *app); /* told of each connection's end */
+    sio_link gates;           /* of those that await a PROXY header */
     sio_link conns;           /* of tp_http_conn.link */
     sio_link websockets;      /* of tp_websocket */
     tp_websocket_home websocket_home;
     sio_link exchanges; /* of tp_exchange: not answered yet */
-    size_t open;        /* connections of either kind */
+    size_t open;        /* connections of any kind */
     size_t peak;        /* the most there were since memory was returned */
     sio_timer shrink;   /* soon after most have gone: returns memory */
     bool closing;
@@ -89,7 +90,8 @@ void tp_front_init(tp_front *front);
 void tp_front_deinit(tp_front *front);
 
 /* Takes a new stream, of no loop yet, for the front that has the fewest
- * connections; the listener's callback, with the front as owner. */
+ * connections; the listener's callback, with the front as owner.  Where the
+ * stream wants a PROXY header, its peer has to be trusted. */
 void tp_front_accept(void *front, tp_stream *stream);
 
 /* From now on connections end after the answer at hand.  Those that have none

@@ -2,7 +2,8 @@
 #define TP_FRONT_IMPL_H
 
 /* What front.c (routing), front_cors.c (other origins), front_engine.c
- * (sessions) and handover.c (other loops) need of each other. */
+ * (sessions), front_proxy.c (PROXY headers) and handover.c (other loops) need
+ * of each other. */
 
 #include "transport/front.h"
 
@@ -35,9 +36,24 @@ void tp_front_refuse(tp_front *front, tp_http_conn *conn, eio_request *request,
 
 void tp_front_websocket_gone(void *front, tp_websocket *ws);
 
-/* Makes a connection of a stream that is this loop's; NULL when memory is
- * short.  It has been counted in `load`. */
+/* Makes a connection of a stream that is this loop's, or awaits its PROXY
+ * header; then, and when memory is short, it gives NULL.  It has been counted
+ * in `load`. */
 tp_http_conn *tp_front_take(tp_front *front, tp_stream *stream);
+
+/* The same for a stream that is counted in `open` too, header or not. */
+tp_http_conn *tp_front_serve(tp_front *front, tp_stream *stream);
+
+/* Whether the peer is a proxy whose PROXY header counts; if not, that has been
+ * told. */
+bool tp_front_trusts(tp_front *front, const tp_stream *stream);
+
+/* Waits for the PROXY header, then serves the stream. */
+void tp_front_await_proxy(tp_front *front, tp_stream *stream);
+
+/* Those that wait for it get but a moment more; are cut off. */
+void tp_front_close_gates(tp_front *front);
+void tp_front_abort_gates(tp_front *front);
 
 /* A connection has left this front, or ended. */
 void tp_front_connection_ended(tp_front *front);

@@ -6,6 +6,7 @@
 #include "transport/http_chunked.h"
 #include "transport/loop.h"
 #include "transport/stream.h"
+#include "transport/trusted.h"
 
 /* What the connections of one loop have in common.  Milliseconds, bytes. */
 typedef struct tp_http_config {
@@ -14,6 +15,8 @@ typedef struct tp_http_config {
     uint32_t body_timeout;
     uint32_t keep_alive;
     uint32_t max_body;
+    const tp_trusted *trusted; /* proxies; NULL: none; borrowed */
+    sio_proxy_headers proxy_headers;
 } tp_http_config;
 
 typedef struct tp_http_conn tp_http_conn;

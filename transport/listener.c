@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "transport/listener_impl.h"
 #include "transport/tcp.h"
 
 /* Connections taken in one turn, so that a flood of them does not starve those
@@ -60,6 +61,7 @@ static bool accept_one(tp_listener *l, const ev_io *w)
     }
     tp_stream *stream = tp_tcp_new(fd, (const struct sockaddr *)&peer);
     if (stream != NULL) {
+        stream->wants_proxy = l->proxy;
         sio_metric_add(&l->loop->counters[SIO_COUNTER_ACCEPTED], 1);
         l->connection(l->owner, stream);
     }
@@ -76,10 +78,32 @@ static void on_accept(struct ev_loop *ev, ev_io *w, int revents)
     }
 }
 
-/* A socket that is bound, not listening yet; -1 with errno. */
-static int bind_socket(const struct addrinfo *at, bool shared)
+int tp_listener_discard(int fd)
 {
-    static const int on = 1, off = 0;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+void tp_listener_add(tp_listener *l, int fd)
+{
+    ev_io_init(&l->sockets[l->count], on_accept, fd, EV_READ);
+    l->sockets[l->count].data = l;
+    l->count++;
+}
+
+void tp_listener_start(tp_listener *l)
+{
+    l->rest.fire = on_rested;
+    set_watching(l, true);
+}
+
+/* A socket that is bound, not listening yet; -1 with errno. */
+static int bind_socket(const struct addrinfo *at, bool shared, bool ipv6_only)
+{
+    static const int on = 1;
+    const int only = ipv6_only ? 1 : 0;
     int fd =
         socket(at->ai_family, at->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
                at->ai_protocol);
@@ -93,40 +117,33 @@ static int bind_socket(const struct addrinfo *at, bool shared)
     /* Accepted sockets inherit this one, which saves a call for each. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (at->ai_family == AF_INET6) {
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
     }
     if (bind(fd, at->ai_addr, at->ai_addrlen) != 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
+        fd = tp_listener_discard(fd);
     }
     return fd;
 }
 
 /* With SO_REUSEPORT two servers of one user could take the same port and not
  * know it.  So it has to be free for a socket without that first. */
-static bool is_free(const struct addrinfo *at)
+static bool is_free(const struct addrinfo *at, bool ipv6_only)
 {
-    int fd = bind_socket(at, false);
+    int fd = bind_socket(at, false, ipv6_only);
     if (fd >= 0) {
         close(fd);
     }
     return fd >= 0;
 }
 
-static int bind_one(const struct addrinfo *at, int backlog,
-                    tp_listener_share share)
+static int bind_one(const struct addrinfo *at, const tp_listener_at *how)
 {
-    if (share == TP_LISTENER_FIRST && !is_free(at)) {
+    if (how->share == TP_LISTENER_FIRST && !is_free(at, how->ipv6_only)) {
         return -1;
     }
-    int fd = bind_socket(at, share != TP_LISTENER_ALONE);
-    if (fd >= 0 && listen(fd, backlog) != 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
+    int fd = bind_socket(at, how->share != TP_LISTENER_ALONE, how->ipv6_only);
+    if (fd >= 0 && listen(fd, how->backlog) != 0) {
+        fd = tp_listener_discard(fd);
     }
     return fd;
 }
@@ -156,24 +173,22 @@ static void set_port(struct sockaddr *at, uint16_t port)
 
 /* Without a host, the IPv6 address serves both families where there is IPv6 at
  * all; a name may stand for one address of each. */
-static int bind_all(tp_listener *l, struct addrinfo *list, uint16_t port,
-                    int backlog, tp_listener_share share, bool only_one)
+static int bind_all(tp_listener *l, struct addrinfo *list,
+                    const tp_listener_at *how)
 {
     int error = 0;
-    l->port = port;
+    l->port = how->port;
     for (struct addrinfo *at = list;
          at != NULL && l->count < TP_LISTENER_SOCKETS; at = at->ai_next) {
         set_port(at->ai_addr, l->port);
-        int fd = bind_one(at, backlog, share);
+        int fd = bind_one(at, how);
         if (fd < 0) {
             error = errno;
             continue;
         }
-        ev_io_init(&l->sockets[l->count], on_accept, fd, EV_READ);
-        l->sockets[l->count].data = l;
-        l->count++;
+        tp_listener_add(l, fd);
         l->port = port_of(fd);
-        if (only_one) {
+        if (how->host == NULL) {
             break;
         }
     }
@@ -190,17 +205,16 @@ static int resolve(const char *host, int family, struct addrinfo **list)
     return getaddrinfo(host, "0", &hints, list);
 }
 
-static int bind_host(tp_listener *l, const char *host, uint16_t port,
-                     int backlog, tp_listener_share share, int family,
+static int bind_host(tp_listener *l, const tp_listener_at *how, int family,
                      const char **why)
 {
     struct addrinfo *list;
-    int rc = resolve(host, family, &list);
+    int rc = resolve(how->host, family, &list);
     if (rc != 0) {
         *why = gai_strerror(rc);
         return -1;
     }
-    int error = bind_all(l, list, port, backlog, share, host == NULL);
+    int error = bind_all(l, list, how);
     freeaddrinfo(list);
     *why = strerror(error);
     return error == 0 ? 0 : -1;
@@ -220,24 +234,23 @@ static bool has_ipv6(void)
     return has;
 }
 
-sio_error tp_listener_open(tp_listener *l, const char *host, uint16_t port,
-                           int backlog, tp_listener_share share)
+sio_error tp_listener_open(tp_listener *l, const tp_listener_at *how)
 {
     const char *why = "";
-    l->rest.fire = on_rested;
-    l->backlog = backlog;
-    int rc = bind_host(l, host, port, backlog, share,
-                       host == NULL ? AF_INET6 : AF_UNSPEC, &why);
-    if (rc != 0 && host == NULL && !has_ipv6()) {
-        rc = bind_host(l, host, port, backlog, share, AF_INET, &why);
+    bool any = how->host == NULL;
+    l->backlog = how->backlog;
+    int rc =
+        bind_host(l, how, any || how->ipv6_only ? AF_INET6 : AF_UNSPEC, &why);
+    if (rc != 0 && any && !how->ipv6_only && !has_ipv6()) {
+        rc = bind_host(l, how, AF_INET, &why);
     }
     if (rc != 0) {
         sio_log_write(l->loop->log, SIO_LOG_ERROR, "listen_failed",
-                      "host %s, port %u: %s", host == NULL ? "*" : host, port,
+                      "host %s, port %u: %s", any ? "*" : how->host, how->port,
                       why);
         return SIO_ERR_ADDRESS;
     }
-    set_watching(l, true);
+    tp_listener_start(l);
     return SIO_OK;
 }
 
@@ -247,6 +260,7 @@ void tp_listener_close(tp_listener *l)
         return;
     }
     set_watching(l, false);
+    tp_listener_remove_file(l);
     for (int i = 0; i < l->count; i++) {
         /* Those in the queue believe to be connected: they get an answer. */
         int left = l->backlog + 1; /* as many as it holds */

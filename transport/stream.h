@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "socketio/error.h"
+#include "transport/address.h"
 
 /*
  * A connection as a pair of byte streams: TCP now, TLS later.  Whoever holds
@@ -58,16 +59,15 @@ struct tp_stream {
     const tp_stream_ops *ops;
     const tp_stream_events *events;
     void *owner;
-    uint8_t ip[16]; /* the peer's address; the first 4 bytes for IPv4 */
-    bool ipv6;
-    bool paused;  /* the stream's own: nothing is read ... */
-    bool blocked; /* ... and it waits for room in the kernel's buffer */
+    tp_address peer;  /* or the client's, once a PROXY header has told it */
+    bool wants_proxy; /* a PROXY header has to come first */
+    bool nameless;    /* one came that does not tell the client's address */
+    bool secure;      /* the client's side of it is known to be over TLS */
+    bool paused;      /* the stream's own: nothing is read ... */
+    bool blocked;     /* ... and it waits for room in the kernel's buffer */
 };
 
-/* Room for a numeric address with its NUL. */
-#define TP_ADDRESS_SIZE 46
-
-/* Writes the peer's address, NUL-terminated, and returns its length. */
+/* Writes the address in `peer`, NUL-terminated, and returns its length. */
 size_t tp_stream_address(const tp_stream *s, char out[TP_ADDRESS_SIZE]);
 
 #endif

@@ -1,10 +1,7 @@
 #include "transport/tcp.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/reap.h"
@@ -163,21 +160,6 @@ static void on_io(struct ev_loop *ev, ev_io *w, int revents)
     }
 }
 
-static void set_address(tp_stream *s, const struct sockaddr *peer)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (peer->sa_family == AF_INET) {
-        memcpy(s->ip,
-               &((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4);
-    } else if (peer->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)peer;
-        /* An IPv4 peer of a dual-stack listener. */
-        s->ipv6 = memcmp(&in6->sin6_addr, mapped, sizeof(mapped)) != 0;
-        memcpy(s->ip, (const uint8_t *)&in6->sin6_addr + (s->ipv6 ? 0 : 12),
-               s->ipv6 ? 16 : 4);
-    }
-}
-
 tp_stream *tp_tcp_new(int fd, const struct sockaddr *peer)
 {
     tp_tcp *tcp = calloc(1, sizeof(*tcp));
@@ -187,16 +169,12 @@ tp_stream *tp_tcp_new(int fd, const struct sockaddr *peer)
     }
     tcp->base.ops = &tcp_ops;
     tcp->mortal.destroy = destroy;
-    set_address(&tcp->base, peer);
+    tcp->base.peer = tp_address_of_peer(peer);
     ev_io_init(&tcp->io, on_io, fd, EV_READ);
     return &tcp->base;
 }
 
 size_t tp_stream_address(const tp_stream *s, char out[TP_ADDRESS_SIZE])
 {
-    if (inet_ntop(s->ipv6 ? AF_INET6 : AF_INET, s->ip, out, TP_ADDRESS_SIZE) ==
-        NULL) {
-        out[0] = '\0';
-    }
-    return strlen(out);
+    return tp_address_text(&s->peer, out);
 }

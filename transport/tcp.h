@@ -7,7 +7,8 @@
 #include "transport/stream.h"
 
 /* Makes a stream, of no loop yet, of the connected, non-blocking socket `fd`,
- * taking it in any case.  NULL when memory is short. */
+ * of TCP or a unix socket, taking it in any case.  NULL when memory is short.
+ */
 tp_stream *tp_tcp_new(int fd, const struct sockaddr *peer);
 
 #endif

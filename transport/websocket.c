@@ -489,8 +489,8 @@ void tp_websocket_feed(tp_websocket *ws, uint8_t *data, size_t len)
     }
     tp_ws_limits limits = ws->home->config->limits;
     limits.deflate = deflate_of(ws) != NULL;
-    sio_error err = tp_ws_reader_feed(&ws->reader, data, len, &limits,
-                                      &reader_events, ws);
+    sio_error err =
+        tp_ws_reader_feed(&ws->reader, data, len, &limits, &reader_events, ws);
     if (err != SIO_OK) {
         reject(ws, err);
     }

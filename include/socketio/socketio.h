@@ -22,8 +22,9 @@
  *                 reference, see sio_socket_ref().
  *   Loop          on the thread of the loop that the object belongs to: in its
  *                 callbacks, or by sio_socket_post() or sio_server_post().
- *   Setup         before sio_server_listen() returns, on the thread that sets
- *                 the server up; with one thread, on that thread at any time.
+ *   Setup         before sio_server_listen() returns, and after the server has
+ *                 closed, on the thread that sets the server up; with one
+ *                 thread, on that thread at any time.
  *
  * docs/threads.md tells more.  No call is allowed once sio_server_free() has
  * begun, but sio_socket_unref().
@@ -76,6 +77,14 @@ typedef enum sio_backlog_policy {
     SIO_BACKLOG_REFUSE
 } sio_backlog_policy;
 
+/* What a request tells of the client, in headers that the proxies in front of
+ * the server set.  Only these are read: the others a client could have set. */
+typedef enum sio_proxy_headers {
+    SIO_PROXY_HEADERS_X_FORWARDED, /* X-Forwarded-For, X-Forwarded-Proto */
+    SIO_PROXY_HEADERS_FORWARDED,   /* Forwarded (RFC 7239) */
+    SIO_PROXY_HEADERS_NONE
+} sio_proxy_headers;
+
 /*
  * Decides on a handshake.  Answer `verdict` once, now or later, by
  * sio_verdict_allow() or sio_verdict_refuse(), from any thread; the client
@@ -108,8 +117,8 @@ typedef void sio_connection_error_fn(sio_http_request *request, int code,
                                      void *arg);
 
 /* Told that the server has closed: nothing of it is left on its loops.  Called
- * on the thread of sio_server_run(), or of the joined loop.  The server may be
- * freed once the callback has returned. */
+ * on the thread of sio_server_run(), or of the joined loop.  The server may
+ * listen again, and be freed once the callback has returned. */
 typedef void sio_closed_fn(sio_server *server, void *arg);
 
 /*
@@ -145,7 +154,17 @@ typedef struct sio_server_config {
      * NULL host is every address, IPv6 and IPv4. */
     const char *host;
     uint16_t port;
-    int backlog; /* connections the kernel keeps for us; at least 1 */
+    int backlog;    /* connections the kernel keeps for us; at least 1 */
+    bool ipv6_only; /* of IPv6 addresses, `host` NULL among them: they take no
+                       IPv4 */
+
+    /* Proxies in front of the server, whose word about clients is taken.  The
+     * list has addresses, blocks of them and "unix:" for unix sockets, with
+     * commas or blanks between them: "10.0.0.0/8, ::1".  NULL: nobody's. */
+    const char *trusted_proxies;
+    sio_proxy_headers proxy_headers; /* what their requests tell */
+    bool proxy_protocol; /* connections begin with a PROXY header (version 1 or
+                            2); others than trusted proxies are refused */
 
     /* An event loop of the application to join, or NULL to own one. */
     struct ev_loop *loop;
@@ -312,20 +331,62 @@ static inline sio_server_config sio_server_config_default(void)
 SIO_API sio_server *sio_server_new(const sio_server_config *config);
 
 /*
- * Binds and listens; from then on clients are accepted whenever the loop
- * runs.  sio_server_run() does this by itself where it has not been done.  A
- * joined loop has to be run by the thread that calls this.  Setup.
+ * Binds `host` and `port` of the config and listens; from then on clients are
+ * accepted whenever the loop runs.  sio_server_run() does this by itself where
+ * nothing is listened on.  A joined loop has to be run by the thread that calls
+ * this.  Setup.
+ *
+ * A server that has closed begins anew with this, also from within
+ * `on_closed`: with its namespaces, handlers and routes, without any client.
+ * Loops of its own have to be run anew.
  *
  * Returns SIO_OK, SIO_ERR_ADDRESS (the log says why), SIO_ERR_STATE when the
- * server listens already or is closed, or SIO_ERR_NO_MEMORY.
+ * address is listened on already or the server is being closed, or
+ * SIO_ERR_NO_MEMORY.
  */
 SIO_API SIO_CHECK sio_error sio_server_listen(sio_server *server);
+
+/* One more place to listen at.  Zero what is not set. */
+typedef struct sio_listen_options {
+    size_t size; /* sizeof(sio_listen_options); sets the ABI */
+
+    /* As in the config. */
+    const char *host;
+    uint16_t port;
+    int backlog; /* 0: as in the config */
+    bool ipv6_only;
+    bool proxy_protocol; /* needs trusted_proxies in the config */
+
+    /* A unix socket, in place of host and port: the path of its file, or `@`
+     * and an abstract name; less than 108 bytes.  NULL: none.  The file of a
+     * server that has died is replaced; closing removes it. */
+    const char *unix_path;
+    unsigned unix_mode; /* permissions of the file, such as 0660; 0: those that
+                           umask leaves */
+} sio_listen_options;
+
+/*
+ * Listens at a further place, beside that of the config or instead of it, as
+ * often as wanted.  `options` is borrowed.  `*port`, unless `port` is NULL, is
+ * set to the port that was bound, 0 for a unix socket.  With several threads
+ * the first one accepts what comes to a unix socket, and passes it on to those
+ * with the fewest connections.
+ *
+ * Setup, or with several threads after sio_server_listen() too, as long as
+ * sio_server_run() has not been called.
+ *
+ * Returns SIO_OK, SIO_ERR_ADDRESS (the log says why), SIO_ERR_ARGUMENT for what
+ * contradicts itself, SIO_ERR_STATE when it is too late or the server is being
+ * closed, or SIO_ERR_NO_MEMORY.
+ */
+SIO_API SIO_CHECK sio_error sio_server_listen_at(
+    sio_server *server, const sio_listen_options *options, uint16_t *port);
 
 /* How many loops, each on its own thread, the server has.  Any thread. */
 SIO_API unsigned sio_server_threads(const sio_server *server);
 
-/* The port that is listened on, or 0 before that.  Any thread, once it
- * listens. */
+/* The port that sio_server_listen() has bound, or 0 before that.  Any thread,
+ * once it listens. */
 SIO_API uint16_t sio_server_port(const sio_server *server);
 
 /*
@@ -350,7 +411,8 @@ SIO_API SIO_CHECK sio_error sio_server_run(sio_server *server);
 SIO_API void sio_server_stop(sio_server *server);
 
 /* Whether the server has been stopped and nothing of it is left on its loops:
- * then a joined loop may end and the server be freed.  Any thread. */
+ * then a joined loop may end, and the server be freed or listen again.  Any
+ * thread. */
 SIO_API bool sio_server_closed(const sio_server *server);
 
 /* Frees a server whose loops do not run (any more), with everything that
@@ -400,6 +462,7 @@ SIO_API SIO_CHECK sio_error sio_server_post(sio_server *server, sio_post_fn *fn,
     X(REFUSED_PROTOCOL, "refused_protocol")                                    \
     X(HTTP_REQUESTS, "http_requests")                                          \
     X(HTTP_ERRORS, "http_errors")                                              \
+    X(PROXY_ERRORS, "proxy_errors")                                            \
     X(PACKETS_IN, "packets_in")                                                \
     X(PACKETS_OUT, "packets_out")                                              \
     X(BYTES_IN, "bytes_in")                                                    \
@@ -715,6 +778,9 @@ SIO_API const char *sio_socket_session_id(const sio_socket *socket);
 /* "polling" or "websocket"; "" once the session is gone.  Static.  Loop. */
 SIO_API const char *sio_socket_transport(const sio_socket *socket);
 
+/* The revision of Engine.IO that the client speaks: 4.  Loop. */
+SIO_API unsigned sio_socket_protocol(const sio_socket *socket);
+
 /* Bytes queued for the socket's connection that the kernel has not taken.
  * Loop. */
 SIO_API size_t sio_socket_backlog(const sio_socket *socket);
@@ -866,10 +932,15 @@ SIO_API const char *sio_handshake_header(const sio_handshake *handshake,
 SIO_API const char *sio_handshake_query(const sio_handshake *handshake,
                                         const char *name);
 SIO_API const char *sio_handshake_url(const sio_handshake *handshake);
+
+/* The client's address: numeric, without its port, or "unix:" for who came by a
+ * unix socket.  Behind trusted proxies it is what these say.  Loop. */
 SIO_API const char *sio_handshake_address(const sio_handshake *handshake);
 SIO_API int64_t sio_handshake_issued(const sio_handshake *handshake); /* ms
                                                      since 1970-01-01 UTC */
 SIO_API bool sio_handshake_xdomain(const sio_handshake *handshake);
+
+/* Whether the client uses TLS, be it to a trusted proxy that says so.  Loop. */
 SIO_API bool sio_handshake_secure(const sio_handshake *handshake);
 
 /* The auth the client sent with its CONNECT: JSON text, "{}" when none.
@@ -1079,7 +1150,10 @@ SIO_API const char *sio_http_query(const sio_http_request *request); /* behind
                                                       the `?`, or "" */
 SIO_API const char *sio_http_header(const sio_http_request *request,
                                     const char *name); /* or NULL */
-SIO_API const char *sio_http_address(const sio_http_request *request);
+SIO_API const char *sio_http_address(const sio_http_request *request); /* as
+                                                      sio_handshake_address() */
+SIO_API bool sio_http_secure(const sio_http_request *request);         /* as
+                                                       sio_handshake_secure() */
 SIO_API const void *sio_http_body(const sio_http_request *request, size_t *len);
 
 /* Adds a header to the answer; copied.  As those above.  SIO_ERR_ARGUMENT when

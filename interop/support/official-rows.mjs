@@ -86,7 +86,7 @@ function addEvents(socket) {
     const { address, url, issued, xdomain, secure } = socket.handshake;
     ack({
       id: socket.id, nsp: socket.nsp.name, session: socket.conn.id,
-      transport: socket.conn.transport.name, backlog: 0, rooms: socket.rooms.size,
+      transport: socket.conn.transport.name, protocol: socket.conn.protocol, backlog: 0, rooms: socket.rooms.size,
       'own-room': socket.rooms.has(socket.id), found: true, connected: socket.connected,
       address, url, issued, xdomain, secure, text: dataOf.get(socket).text,
     });

@@ -33,8 +33,10 @@ export class Wire {
   #closed = false;
   #wake = null;
 
+  /** To the unix socket `server.unix` where there is one. */
   static open(server) {
-    const socket = connect({ port: server.port, host: server.host, noDelay: true });
+    const at = server.unix ? { path: server.unix } : { port: server.port, host: server.host };
+    const socket = connect({ ...at, noDelay: true });
     const wire = new Wire(socket);
     const opened = new Promise((done, fail) => {
       socket.once('connect', () => done(wire));
@@ -223,7 +225,8 @@ function parseHead(text) {
 /** The bytes of a request.  A header value that is an array gives one line
  *  per element; undefined leaves the line out. */
 export function encodeRequest(server, { method = 'GET', target, headers = {}, body, version = '1.1' }) {
-  const all = { Host: `${server.host}:${server.port}`, ...headers };
+  const host = server.host.includes(':') ? `[${server.host}]` : server.host;
+  const all = { Host: `${host}:${server.port}`, ...headers };
   const hasFraming = 'Content-Length' in all || 'Transfer-Encoding' in all;
   if (body !== undefined && !hasFraming) all['Content-Length'] = Buffer.byteLength(body);
   let head = `${method} ${target} HTTP/${version}\r\n`;

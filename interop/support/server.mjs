@@ -108,10 +108,11 @@ export async function startServer(profile, options = {}) {
   }
 
   let stopping = null;
+  const host = options.host ?? '127.0.0.1';
   return {
     port,
-    host: '127.0.0.1',
-    url: `http://127.0.0.1:${port}`,
+    host,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     pid: child.pid,
     stdout: () => stdout,
     stderr: () => stderr,
