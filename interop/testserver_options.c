@@ -237,6 +237,10 @@ static bool set_value(options *opts, const row *one, const char *value)
     return false;
 }
 
+/* What getopt gives for the first row: above all characters, one of which, the
+ * question mark, means something else. */
+#define FIRST_ROW 256
+
 /* Goes over the command line once and takes from it the profile's name, or
  * everything. */
 static bool walk(int argc, char **argv, options *opts, bool profile_only)
@@ -246,7 +250,7 @@ static bool walk(int argc, char **argv, options *opts, bool profile_only)
         table[i].name = rows[i].name;
         table[i].has_arg =
             has_value(rows[i].kind) ? required_argument : no_argument;
-        table[i].val = i;
+        table[i].val = FIRST_ROW + i;
     }
     optind = 0; /* starts getopt anew */
     int got;
@@ -254,6 +258,7 @@ static bool walk(int argc, char **argv, options *opts, bool profile_only)
         if (got == '?') {
             return false;
         }
+        got -= FIRST_ROW;
         if (profile_only && got != ROW_PROFILE) {
             continue;
         }
