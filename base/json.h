@@ -115,9 +115,9 @@ bool sio_json_items_next(sio_json_items *it, sio_bytes *item,
 
 /*
  * Writes the meaning of `string`, given with its quotes, to `out`, which has
- * room for string.len bytes or is string.base itself, to decode in place.
- * Halves of surrogate pairs that stand alone become U+FFFD; `\u0000` becomes
- * a NUL byte.
+ * room for string.len bytes, or as many as are written, or is string.base
+ * itself, to decode in place, or NULL, to measure.  Halves of surrogate pairs
+ * that stand alone become U+FFFD; `\u0000` becomes a NUL byte.
  *
  * Fails with JSON if `string` is not one whole string, leaving `*len` alone.
  */

@@ -72,7 +72,9 @@ sio_error sio_json_unescape(sio_bytes string, uint8_t *out, size_t *len)
         at = sio_json_find_special(string.base, at, end);
         /* In place, what is written never overtakes what is read: the quote
          * is gone and no escape is shorter than its meaning. */
-        memmove(out + to, run, (size_t)(at - run));
+        if (out != NULL) {
+            memmove(out + to, run, (size_t)(at - run));
+        }
         to += (size_t)(at - run);
         if (at == end || *at != '\\') {
             break;
@@ -82,7 +84,9 @@ sio_error sio_json_unescape(sio_bytes string, uint8_t *out, size_t *len)
         if (count == 0) {
             return SIO_ERR_JSON;
         }
-        memcpy(out + to, bytes, count);
+        if (out != NULL) {
+            memcpy(out + to, bytes, count);
+        }
         to += count;
     }
     if (end - at != 1 || *at != '"') {

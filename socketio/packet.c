@@ -115,15 +115,29 @@ static sio_error read_id(sio_bytes *in, sio_packet *out)
     return SIO_OK;
 }
 
+bool sio_placeholder_index(sio_bytes num, size_t count, size_t *index)
+{
+    uint64_t value;
+    if (count == 0) {
+        return false;
+    }
+    size_t len = read_uint(num, count - 1, &value);
+    if (len == 0 || len != num.len) {
+        return false;
+    }
+    *index = (size_t)value;
+    return true;
+}
+
 /* A sio_json_placeholder_fn; `arg` is the packet. */
 static sio_error check_placeholder(void *arg, sio_bytes object, sio_bytes num)
 {
     const sio_packet *packet = arg;
-    uint64_t index;
-    size_t len = read_uint(num, packet->attachments - 1, &index);
-
+    size_t index;
     (void)object;
-    return len != 0 && len == num.len ? SIO_OK : SIO_ERR_ATTACHMENTS;
+    return sio_placeholder_index(num, packet->attachments, &index)
+               ? SIO_OK
+               : SIO_ERR_ATTACHMENTS;
 }
 
 /* As sio_event_name_reserved(), of a string with its quotes. */

@@ -71,6 +71,12 @@ typedef struct sio_packet_limits {
 sio_error sio_packet_decode(sio_bytes in, const sio_packet_limits *limits,
                             sio_packet *out);
 
+/*
+ * Whether `num`, the member of a placeholder (sio_json_placeholder_fn), is a
+ * plain integer below `count`, and so names an attachment: then sets `*index`.
+ */
+bool sio_placeholder_index(sio_bytes num, size_t count, size_t *index);
+
 /* Whether applications may not use `name`, UTF-8, for events of their own. */
 bool sio_event_name_reserved(sio_bytes name);
 
