@@ -1,0 +1,55 @@
+#include "socketio/parser.h"
+
+static sio_error decode(sio_bytes in, const sio_packet_limits *limits,
+                        sio_parser_room *room, sio_packet *out)
+{
+    (void)room;
+    return sio_packet_decode(in, limits, out);
+}
+
+static sio_bytes json_of(const sio_args *args)
+{
+    return (sio_bytes){(const uint8_t *)args->json, args->json_len};
+}
+
+static sio_packet_head with_attachments(const sio_packet_head *head,
+                                        const sio_args *args)
+{
+    sio_packet_head whole = *head;
+    whole.attachments = (uint32_t)args->binary_count;
+    return whole;
+}
+
+static sio_error write_event(sio_writer *w, const sio_packet_head *head,
+                             sio_bytes name, const sio_args *args)
+{
+    sio_packet_head whole = with_attachments(head, args);
+    sio_packet_write_event(w, &whole, name, json_of(args));
+    return SIO_OK;
+}
+
+static sio_error write_ack(sio_writer *w, const sio_packet_head *head,
+                           const sio_args *args)
+{
+    sio_packet_head whole = with_attachments(head, args);
+    sio_packet_write_ack(w, &whole, json_of(args));
+    return SIO_OK;
+}
+
+static sio_error write_single(sio_writer *w, sio_packet_type type,
+                              sio_bytes nsp, sio_bytes payload)
+{
+    sio_packet_head head = {.type = type, .nsp = nsp};
+    sio_packet_write_head(w, &head);
+    sio_write_bytes(w, payload);
+    return SIO_OK;
+}
+
+const sio_parser sio_parser_json = {
+    .name = "json",
+    .binary = false,
+    .decode = decode,
+    .write_event = write_event,
+    .write_ack = write_ack,
+    .write_single = write_single,
+};
