@@ -8,19 +8,20 @@
 #include "profiles.h"
 
 typedef enum kind {
-    KIND_TEXT,  /* const char * */
-    KIND_U32,   /* uint32_t */
-    KIND_I32,   /* int32_t, not below 0 */
-    KIND_I64,   /* int64_t, not below 0 */
-    KIND_PORT,  /* uint16_t */
-    KIND_NAMES, /* unsigned, a set of transports */
-    KIND_SITE,  /* sio_same_site */
-    KIND_RANK,  /* sio_cookie_priority */
-    KIND_MODE,  /* unsigned, permissions, octal */
-    KIND_WHAT,  /* sio_proxy_headers */
-    KIND_ON,    /* bool, true when given */
-    KIND_OFF,   /* bool, false when given */
-    KIND_NULL   /* const char *, NULL when given */
+    KIND_TEXT,   /* const char * */
+    KIND_U32,    /* uint32_t */
+    KIND_I32,    /* int32_t, not below 0 */
+    KIND_I64,    /* int64_t, not below 0 */
+    KIND_PORT,   /* uint16_t */
+    KIND_NAMES,  /* unsigned, a set of transports */
+    KIND_SITE,   /* sio_same_site */
+    KIND_RANK,   /* sio_cookie_priority */
+    KIND_PARSER, /* sio_parser_kind */
+    KIND_MODE,   /* unsigned, permissions, octal */
+    KIND_WHAT,   /* sio_proxy_headers */
+    KIND_ON,     /* bool, true when given */
+    KIND_OFF,    /* bool, false when given */
+    KIND_NULL    /* const char *, NULL when given */
 } kind;
 
 typedef struct row {
@@ -85,6 +86,7 @@ static const row rows[] = {
     {"http-compression-threshold", KIND_U32,
      AT(config.http_compression_threshold)},
     {"hooks", KIND_ON, AT(hooks)},
+    {"parser", KIND_PARSER, AT(config.parser)},
     {"deflate", KIND_ON, AT(config.deflate)},
     {"deflate-threshold", KIND_U32, AT(config.deflate_threshold)},
     {"deflate-server-no-context-takeover", KIND_ON,
@@ -172,6 +174,7 @@ static bool set_value(options *opts, const row *one, const char *value)
     static const char *const ranks[] = {"unset", "low", "medium", "high", NULL};
     static const char *const headers[] = {"x-forwarded", "forwarded", "none",
                                           NULL};
+    static const char *const parsers[] = {"json", "msgpack", NULL};
     void *at = (char *)opts + one->at;
     unsigned long number = 0;
     unsigned index;
@@ -217,6 +220,12 @@ static bool set_value(options *opts, const row *one, const char *value)
             return false;
         }
         *(sio_cookie_priority *)at = (sio_cookie_priority)index;
+        return true;
+    case KIND_PARSER:
+        if (!read_name(parsers, value, &index)) {
+            return false;
+        }
+        *(sio_parser_kind *)at = (sio_parser_kind)index;
         return true;
     case KIND_MODE:
         return read_mode(value, (unsigned *)at);

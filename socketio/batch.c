@@ -149,7 +149,8 @@ bool sio_batch_add(sio_local *local, sio_room *room, const sio_outgoing *out,
     } else if (skips) {
         sio_batch_send_to(left_out);
     }
-    add(batch, out->text, (eio_form)(EIO_FORM_TEXT | out->form));
+    eio_form form = sio_parser_form(loop->core->parser);
+    add(batch, out->text, (eio_form)(form | out->form));
     for (size_t i = 0; i < out->binary_count; i++) {
         add(batch, out->binaries[i], (eio_form)(EIO_FORM_BINARY | out->form));
     }

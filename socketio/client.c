@@ -2,18 +2,35 @@
 
 #include "socketio/core.h"
 
-sio_frame *sio_frame_of(eio_engine *engine,
+/* The same packet for another parser; takes `text`.  These are few, so they are
+ * written as text and translated. */
+static sio_frame *translate(const sio_loop *loop, sio_frame *text)
+{
+    const sio_core *core = loop->core;
+    sio_bytes packet = {eio_message_text(text), text->len - 1};
+    sio_packet p;
+    sio_frame *out = NULL;
+    if (sio_packet_decode(packet, &core->limits, &p) == SIO_OK) {
+        (void)sio_parser_frame_single(core->parser, loop->engine->frames,
+                                      p.type, p.nsp, p.payload, &out);
+    }
+    sio_frame_unref(text);
+    return out;
+}
+
+sio_frame *sio_frame_of(const sio_loop *loop,
                         void (*write)(sio_writer *w, const void *arg),
                         const void *arg)
 {
     sio_writer measure = {NULL, 0, 0};
     write(&measure, arg);
-    sio_frame *frame = eio_message_new(engine->frames, measure.len);
-    if (frame != NULL) {
-        sio_writer w = {eio_message_text(frame), measure.len, 0};
-        write(&w, arg);
+    sio_frame *frame = eio_message_new(loop->engine->frames, measure.len);
+    if (frame == NULL) {
+        return NULL;
     }
-    return frame;
+    sio_writer w = {eio_message_text(frame), measure.len, 0};
+    write(&w, arg);
+    return loop->core->parser->binary ? translate(loop, frame) : frame;
 }
 
 sio_error sio_client_send(sio_client *client, sio_frame *frame)
@@ -21,7 +38,8 @@ sio_error sio_client_send(sio_client *client, sio_frame *frame)
     if (client->session == NULL) {
         return SIO_ERR_CLOSED;
     }
-    return eio_session_send(client->session, frame, EIO_FORM_TEXT);
+    return eio_session_send(client->session, frame,
+                            sio_parser_form(client->loop->core->parser));
 }
 
 /* Ends a socket and takes it out of its client's list.  A handler that closes
@@ -91,7 +109,7 @@ static void write_unknown(sio_writer *w, const void *nsp)
 
 static void refuse_unknown(sio_client *client, sio_bytes nsp)
 {
-    sio_frame *frame = sio_frame_of(client->loop->engine, write_unknown, &nsp);
+    sio_frame *frame = sio_frame_of(client->loop, write_unknown, &nsp);
     if (frame != NULL) {
         (void)sio_client_send(client, frame);
         sio_frame_unref(frame);
@@ -264,6 +282,21 @@ static void on_text(sio_client *client, sio_bytes text)
     }
 }
 
+/* A packet with all that belongs to it, of a parser that makes such. */
+static void on_whole(sio_client *client, sio_bytes data)
+{
+    sio_loop *loop = client->loop;
+    sio_packet packet;
+    sio_error err = loop->core->parser->decode(data, &loop->core->limits,
+                                               &loop->room, &packet);
+    if (err == SIO_OK) {
+        on_packet(client, &packet, loop->room.binaries);
+    } else {
+        blame(client, err);
+    }
+    sio_parser_room_tidy(&loop->room);
+}
+
 /* -------------------------------------------------- the session's news -- */
 
 static void on_timer(sio_timer *timer)
@@ -310,10 +343,15 @@ static void on_message(void *user, eio_session *session, eio_form form,
 {
     sio_client *client = user;
     (void)session;
-    if (form == EIO_FORM_BINARY) {
-        on_binary(client, data);
-    } else {
+    bool whole = client->loop->core->parser->binary;
+    if (form == EIO_FORM_TEXT && !whole) {
         on_text(client, data);
+    } else if (form == EIO_FORM_TEXT) {
+        blame(client, SIO_ERR_VIOLATION);
+    } else if (whole) {
+        on_whole(client, data);
+    } else {
+        on_binary(client, data);
     }
 }
 

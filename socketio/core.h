@@ -14,6 +14,7 @@
 #include "engineio/engine.h"
 #include "engineio/session.h"
 #include "socketio/packet.h"
+#include "socketio/parser.h"
 #include "socketio/socketio.h"
 
 typedef struct sio_client sio_client;
@@ -62,6 +63,7 @@ typedef struct sio_loop {
     sio_mortal sweep; /* ... and let go of at the end of the turn */
     sio_prefix prefixes[SIO_PREFIXES];
     sio_batch batch;
+    sio_parser_room room; /* for a parser that needs it */
 } sio_loop;
 
 /* What all namespaces of a server have in common. */
@@ -69,6 +71,7 @@ typedef struct sio_core {
     sio_server *server;
     sio_loop *const *loops; /* borrowed */
     unsigned loop_count;
+    const sio_parser *parser;
     sio_packet_limits limits;
     uint32_t connect_timeout; /* ms */
     uint32_t max_namespaces;
@@ -256,8 +259,9 @@ void sio_client_close(sio_client *client);
 /* Sends a packet without attachments. */
 sio_error sio_client_send(sio_client *client, sio_frame *frame);
 
-/* Makes a frame of what `write` writes with `arg`.  NULL when out of memory. */
-sio_frame *sio_frame_of(eio_engine *engine,
+/* Makes a frame of what `write` writes with `arg`, a packet without event or
+ * ack, as the server's parser has it.  NULL when out of memory. */
+sio_frame *sio_frame_of(const sio_loop *loop,
                         void (*write)(sio_writer *w, const void *arg),
                         const void *arg);
 

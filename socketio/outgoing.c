@@ -122,6 +122,17 @@ static sio_error encode(sio_outgoing *out, sio_frame_pool *frames,
     return SIO_OK;
 }
 
+/* Encodes with a parser that puts everything into one message. */
+static sio_error translate(sio_outgoing *out, const sio_parser *parser,
+                           sio_frame_pool *frames, const sio_packet_head *head,
+                           const char *event, const sio_args *args)
+{
+    sio_bytes name = sio_text(event == NULL ? "" : event);
+    sio_error err = sio_parser_frame(
+        parser, frames, head, event == NULL ? NULL : &name, args, &out->text);
+    return err == SIO_OK || err == SIO_ERR_NO_MEMORY ? err : SIO_ERR_ARGUMENT;
+}
+
 static sio_error make(sio_outgoing *out, const sio_namespace *nsp,
                       const sio_loop *loop, const char *event,
                       const sio_args *args, const uint64_t *id)
@@ -135,6 +146,10 @@ static sio_error make(sio_outgoing *out, const sio_namespace *nsp,
     };
     if (args->binary_count > nsp->core->limits.max_attachments) {
         return SIO_ERR_ARGUMENT;
+    }
+    const sio_parser *parser = nsp->core->parser;
+    if (parser->binary) {
+        return translate(out, parser, frames, &head, event, args);
     }
     sio_error err = encode(out, frames, &head, event, args);
     if (err == SIO_OK && args->binary_count != 0) {
@@ -154,10 +169,11 @@ sio_error sio_outgoing_event(sio_outgoing *out, const sio_namespace *nsp,
 {
     args = args == NULL ? &no_args : args;
     *out = (sio_outgoing){0};
-    const sio_prefix *prefix =
-        loop == NULL || id != NULL || args->binary_count != 0
-            ? NULL
-            : prefix_of(loop, nsp, event);
+    const sio_prefix *prefix = loop == NULL || id != NULL ||
+                                       args->binary_count != 0 ||
+                                       nsp->core->parser->binary
+                                   ? NULL
+                                   : prefix_of(loop, nsp, event);
     if (prefix != NULL) {
         size_t len = event_len(prefix, args);
         out->text = eio_message_new(loop->engine->frames, len);
@@ -179,6 +195,12 @@ sio_error sio_outgoing_ack(sio_outgoing *out, const sio_namespace *nsp,
     return make(out, nsp, loop, NULL, args, &id);
 }
 
+/* Whether a packet with these arguments is a single text. */
+static bool is_one_text(const sio_socket *socket, const sio_args *args)
+{
+    return args->binary_count == 0 && !socket->nsp->core->parser->binary;
+}
+
 /* Where a text of the socket's that is not to wait can be written, or NULL. */
 static uint8_t *place(sio_socket *socket, size_t len)
 {
@@ -192,7 +214,7 @@ bool sio_event_place(sio_socket *socket, const char *event,
                      const sio_args *args)
 {
     args = args == NULL ? &no_args : args;
-    if (args->binary_count != 0) {
+    if (!is_one_text(socket, args)) {
         return false;
     }
     const sio_prefix *prefix =
@@ -218,7 +240,7 @@ bool sio_ack_place(sio_socket *socket, const sio_args *args, uint64_t id)
                             .has_id = true,
                             .id = id};
     args = args == NULL ? &no_args : args;
-    if (args->binary_count != 0) {
+    if (!is_one_text(socket, args)) {
         return false;
     }
     sio_packet_write_head(&w, &head);
@@ -263,8 +285,9 @@ sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket)
         return SIO_ERR_CLOSED;
     }
     sio_batch_catch_up(socket);
-    sio_error err = eio_session_send(session, out->text,
-                                     (eio_form)(EIO_FORM_TEXT | out->form));
+    sio_error err = eio_session_send(
+        session, out->text,
+        (eio_form)(sio_parser_form(socket->nsp->core->parser) | out->form));
     for (size_t i = 0; i < out->binary_count && err == SIO_OK; i++) {
         err = eio_session_send(session, out->binaries[i],
                                (eio_form)(EIO_FORM_BINARY | out->form));

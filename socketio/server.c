@@ -118,6 +118,7 @@ static void free_workers(sio_server *server, unsigned count)
         eio_engine_deinit(&server->workers[i].engine);
     }
     for (unsigned i = 0; i < count; i++) {
+        sio_parser_room_deinit(&server->workers[i].sio.room);
         tp_loop_deinit(&server->workers[i].loop);
     }
     free(server->workers);
@@ -140,10 +141,14 @@ static sio_error make_worker(sio_server *server, unsigned index)
                                &server->front_config.deflate,
                                &server->deflate_budget);
     }
+    if (err == SIO_OK && server->core.parser->binary) {
+        err = sio_parser_room_init(&worker->sio.room, &server->core.limits);
+    }
     if (err == SIO_OK) {
         err = eio_engine_init(&worker->engine);
     }
     if (err != SIO_OK) {
+        sio_parser_room_deinit(&worker->sio.room);
         tp_loop_deinit(&worker->loop);
     }
     return err;

@@ -66,6 +66,7 @@ static bool in_bounds(const sio_server *server)
         {"max_namespaces", c->max_namespaces, 1, UINT32_MAX},
         {"max_rooms", c->max_rooms, 1, UINT32_MAX},
         {"max_backlog", c->max_backlog, 1, UINT32_MAX},
+        {"parser", c->parser, SIO_PARSER_JSON, SIO_PARSER_MSGPACK},
         {"backlog_policy", c->backlog_policy, SIO_BACKLOG_DISCONNECT,
          SIO_BACKLOG_REFUSE},
         {"deflate_server_max_window_bits", c->deflate_server_max_window_bits,
@@ -159,6 +160,8 @@ static void set_engine(sio_server *server)
 static void set_core(sio_server *server)
 {
     const sio_server_config *c = &server->config;
+    server->core.parser = c->parser == SIO_PARSER_MSGPACK ? &sio_parser_msgpack
+                                                          : &sio_parser_json;
     server->core.limits = (sio_packet_limits){
         .max_depth = c->max_json_depth,
         .max_attachments = c->max_attachments,

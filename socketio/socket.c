@@ -167,7 +167,7 @@ static void send_or_close(sio_client *client,
                           void (*write)(sio_writer *w, const void *arg),
                           const void *arg)
 {
-    sio_frame *frame = sio_frame_of(client->loop->engine, write, arg);
+    sio_frame *frame = sio_frame_of(client->loop, write, arg);
     if (frame == NULL) {
         give_up(client);
         return;
@@ -183,7 +183,7 @@ static void connected(sio_socket *socket)
     sio_client *client = socket->client;
     sio_namespace *nsp = socket->nsp;
     eio_engine *engine = client->loop->engine;
-    sio_frame *frame = sio_frame_of(engine, write_connect, socket);
+    sio_frame *frame = sio_frame_of(client->loop, write_connect, socket);
     sio_batch_flush(client->loop);
     if (frame == NULL ||
         sio_map_insert(&socket->local->sockets, &socket->node) != SIO_OK) {

@@ -123,6 +123,7 @@ void sio_rig_init(sio_rig *rig)
     rig->core = (sio_core){
         .loops = rig->loops,
         .loop_count = 1,
+        .parser = &sio_parser_json,
         .limits = {.max_depth = 16, .max_attachments = 4, .max_nsp = 64},
         .connect_timeout = 5000,
         .max_namespaces = 4,

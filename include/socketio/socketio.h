@@ -70,6 +70,12 @@ SIO_API const char *sio_version(void);
 /* Transports a server offers; a set of bits. */
 enum { SIO_TRANSPORT_POLLING = 1, SIO_TRANSPORT_WEBSOCKET = 2 };
 
+/* How packets look in messages: what its clients are told as `parser`. */
+typedef enum sio_parser_kind {
+    SIO_PARSER_JSON,   /* the default of all clients */
+    SIO_PARSER_MSGPACK /* socket.io-msgpack-parser */
+} sio_parser_kind;
+
 /* What to do with a packet for a client for which more than max_backlog bytes
  * would wait: close the session, or refuse the packet, to that client alone. */
 typedef enum sio_backlog_policy {
@@ -253,6 +259,7 @@ typedef struct sio_server_config {
     uint32_t max_packets;     /* packets in one polling body */
     uint32_t max_namespaces;  /* a client may be connected to */
     uint32_t max_rooms;       /* a socket may be in, besides its own */
+    sio_parser_kind parser;   /* the clients have to use the same */
     uint32_t max_backlog;     /* bytes waiting for one slow client ... */
     sio_backlog_policy backlog_policy; /* ... and what happens over it */
 
