@@ -19,6 +19,8 @@ typedef struct eio_burst {
     size_t count;
     size_t bytes;    /* of the frames */
     sio_frame *wire; /* a reference; NULL until a carrier has made it */
+    bool now;        /* the turn is over, and nobody waits for `drained`: a
+                        carrier that can may write at once */
 } eio_burst;
 
 #endif

@@ -189,18 +189,34 @@ uint8_t *eio_session_place(eio_session *session, size_t len)
     return at + 1;
 }
 
+void eio_session_fetch_carrier(const eio_session *session)
+{
+    if (session->transport != NULL) {
+        __builtin_prefetch(session->transport);
+        __builtin_prefetch((const char *)session->transport + 64);
+    }
+}
+
+void eio_session_fetch_rest(const eio_session *session)
+{
+    const eio_transport *tp = session->transport;
+    if (tp != NULL && tp->ops->fetch != NULL) {
+        tp->ops->fetch(tp);
+    }
+}
+
 sio_error eio_session_send_burst(eio_session *session, eio_burst *burst)
 {
     eio_session *s = session;
     sio_error err = SIO_MORE;
-    if (burst->count > 1 && is_carried(s) &&
+    if ((burst->count > 1 || burst->now) && is_carried(s) &&
         s->transport->ops->send_burst != NULL && has_room(s, burst->bytes)) {
         err = s->transport->ops->send_burst(s->transport, burst);
     }
     if (err == SIO_OK) {
         sio_metric_add(&s->engine->counters[SIO_COUNTER_PACKETS_OUT],
                        burst->count);
-        s->owes_drained = true;
+        s->owes_drained |= !burst->now;
     } else if (err != SIO_MORE) {
         doom(s, err);
     }

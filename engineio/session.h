@@ -65,6 +65,12 @@ sio_error eio_session_send(eio_session *session, sio_frame *frame,
  */
 uint8_t *eio_session_place(eio_session *session, size_t len);
 
+/* For whoever is about to send to many: have the processor fetch, ahead of
+ * time and one after the other, the carrier of a session, and what that
+ * needs. */
+void eio_session_fetch_carrier(const eio_session *session);
+void eio_session_fetch_rest(const eio_session *session);
+
 /* Sends all messages of a burst, each as eio_session_send() does.  The carrier
  * may leave something in `burst->wire`, for the caller to give back. */
 sio_error eio_session_send_burst(eio_session *session, eio_burst *burst);

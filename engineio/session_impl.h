@@ -19,19 +19,20 @@ typedef struct eio_upgrade {
     sio_timer release;  /* the next look at a waiting poll, once probed */
 } eio_upgrade;
 
-/* One for each client: kept small. */
+/* One for each client: kept small.  What each message needs stands together,
+ * next to what the layer above has. */
 struct eio_session {
     union {
         sio_map_node node; /* in engine->sessions, until closed ... */
         sio_mortal mortal; /* ... and from then on */
     };
+    eio_upgrade *upgrade; /* NULL unless one is under way */
+    eio_request *request; /* owned */
+    sio_timer timer;      /* the heartbeat's; in CLOSING the end of patience */
+    eio_heartbeat heartbeat;
     eio_engine *engine;
     eio_transport *transport; /* NULL once it is gone */
-    eio_upgrade *upgrade;     /* NULL unless one is under way */
-    eio_request *request;     /* owned */
-    sio_timer timer; /* the heartbeat's; in CLOSING the end of patience */
-    eio_heartbeat heartbeat;
-    sio_frameq outbox; /* what the transport could not take yet */
+    sio_frameq outbox;        /* what the transport could not take yet */
     int16_t doom;      /* sio_error: a send has failed; closed before the turn
                           ends */
     int16_t blame;     /* sio_error: why this side closes, where the peer is to

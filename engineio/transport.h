@@ -45,6 +45,10 @@ typedef struct eio_transport_ops {
      * cannot be now; then `send` it.  May be NULL. */
     uint8_t *(*place)(eio_transport *tp, size_t len);
 
+    /* Has the processor fetch what `send` will need behind `tp` itself.  May be
+     * NULL. */
+    void (*fetch)(const eio_transport *tp);
+
     /* Ends the transport, which is final: no event but `gone` follows, in a
      * later loop turn, exactly once. */
     void (*close)(eio_transport *tp, eio_close_mode mode);

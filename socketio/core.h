@@ -83,6 +83,7 @@ typedef struct sio_core {
     _Atomic(sio_namespace *) newest; /* of all there are; see `older` */
     _Atomic uint64_t serials;        /* given to namespaces */
     _Atomic uint64_t foreign_acks; /* asked for by threads that are not ours */
+    bool tells_drained;            /* somebody waits for that */
     bool fixed; /* handlers may not change any more: several threads run */
 } sio_core;
 
@@ -279,27 +280,29 @@ typedef enum sio_socket_state {
 /* `refs`, `state`, and what never changes, are for any thread, the rest for the
  * loop's, and in the end for whoever holds the last reference. */
 struct sio_socket {
+    /* What each packet needs. */
     atomic_uint refs;
     unsigned room_count;
     sio_namespace *nsp;
     sio_local *local;
-    sio_client *client; /* NULL once it is in no client's list */
+    sio_client *client;    /* NULL once it is in no client's list */
+    sio_map_node node;     /* in local->sockets */
+    uint64_t caught_up;    /* with which batch, and how far; see batch.c */
+    _Atomic uint8_t state; /* sio_socket_state */
+
+    char id[SIO_TOKEN_LEN + 1];
     union {
         sio_link in_client;    /* while it has a client ... */
         sio_socket *next_dead; /* ... and then in loop->dead */
     };
-    sio_map_node node;  /* in local->sockets */
-    sio_link seats;     /* of sio_seat.in_socket */
-    uint64_t mark;      /* of the latest walk that met it */
-    uint64_t caught_up; /* with which batch, and how far; see batch.c */
-    sio_acks *acks;     /* owned; NULL until one is awaited */
+    sio_link seats; /* of sio_seat.in_socket */
+    uint64_t mark;  /* of the latest walk that met it */
+    sio_acks *acks; /* owned; NULL until one is awaited */
     void *data;
     void (*destroy)(void *data);
     char *auth;               /* JSON, NUL-terminated, owned; NULL is "{}" */
     eio_request *request;     /* shared with the session */
     sio_handshake *handshake; /* made on demand */
-    _Atomic uint8_t state;    /* sio_socket_state */
-    char id[SIO_TOKEN_LEN + 1];
 };
 
 static inline eio_engine *sio_socket_engine(const sio_socket *socket)

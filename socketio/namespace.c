@@ -284,6 +284,7 @@ sio_error sio_namespace_on_disconnect(sio_namespace *nsp, sio_disconnect_fn *fn,
 sio_error sio_namespace_on_drained(sio_namespace *nsp, sio_socket_fn *fn,
                                    void *arg)
 {
+    nsp->core->tells_drained = true;
     return add_hook(nsp, &nsp->drained, (void (*)(void))fn, arg);
 }
 

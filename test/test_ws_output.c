@@ -117,11 +117,14 @@ static void test_in_place_mixed(void **state)
     ws_rig_deinit(&rig);
 }
 
-/* A burst goes out as its messages would, and waits as one. */
+/* A burst goes out as its messages would, and waits as one; with `now` it is
+ * written before the turn ends. */
 static void test_burst(void **state)
 {
     (void)state;
-    for (size_t room = 0; room < 40; room++) {
+    for (size_t i = 0; i < 80; i++) {
+        size_t room = i / 2;
+        bool now = i % 2 == 1;
         ws_rig rig;
         ws_rig_init(&rig, false, SIZE_MAX);
         assert_int_equal(ws_rig_send(&rig, SIO_LIT("0"), EIO_FORM_TEXT),
@@ -134,10 +137,11 @@ static void test_burst(void **state)
         };
         memcpy(items[0].frame->data, "4ab", 3);
         memcpy(items[1].frame->data, "cd", 2);
-        eio_burst burst = {items, 2, 5, NULL};
+        eio_burst burst = {items, 2, 5, NULL, now};
         assert_int_equal(rig.tp->ops->send_burst(rig.tp, &burst), SIO_OK);
         assert_int_equal(rig.tp->ops->send_burst(rig.tp, &burst), SIO_OK);
-        assert_int_equal(rig.tp->unsent, 2 * 9);
+        size_t left = room < 2 * 9 ? 2 * 9 - room : 0;
+        assert_int_equal(rig.tp->unsent, now ? left : 2 * 9);
         ws_rig_settle(&rig, 1);
         assert_int_equal(rig.tp->unsent, 0);
         check_sent(&rig, "1(0)1(4ab)2(cd)1(4ab)2(cd)");

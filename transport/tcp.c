@@ -9,8 +9,8 @@
 
 typedef struct tp_tcp {
     tp_stream base;
-    sio_mortal mortal;
     ev_io io; /* io.fd is -1 once closed; io.data is the loop, or NULL */
+    sio_mortal mortal;
 } tp_tcp;
 
 static tp_tcp *of(tp_stream *s)

@@ -29,15 +29,9 @@ typedef struct more {
     tp_ws_deflate deflate;
 } more;
 
-/* One for each connection: kept small. */
+/* One for each connection: kept small, and what each message needs together. */
 struct tp_websocket {
     eio_transport base; /* `writable` while OPEN */
-    union {
-        sio_link link;     /* the owner's, until GONE ... */
-        sio_mortal mortal; /* ... and from then on */
-    };
-    tp_dirty dirty;
-    const tp_websocket_home *home;
     tp_ws_output out;
     tp_ws_reader reader;
     more *more; /* owned; or NULL */
@@ -45,6 +39,12 @@ struct tp_websocket {
     bool base64;
     bool greeted;     /* its first packet has been queued */
     bool peer_closed; /* its close frame has come */
+    const tp_websocket_home *home;
+    tp_dirty dirty;
+    union {
+        sio_link link;     /* the owner's, until GONE ... */
+        sio_mortal mortal; /* ... and from then on */
+    };
 };
 
 static tp_websocket *of(eio_transport *tp)
@@ -296,11 +296,24 @@ static sio_error send_burst(eio_transport *tp, eio_burst *burst)
     if (ws->base64 || !ws->greeted || deflate_of(ws) != NULL) {
         return SIO_MORE;
     }
-    sio_error err = queued(ws, tp_ws_push_burst(&ws->out, burst));
+    sio_error err = tp_ws_push_burst(&ws->out, burst);
+    if (err == SIO_OK && !tp_ws_has_output(&ws->out) && !ws->out.broken) {
+        return SIO_OK; /* it has left */
+    }
+    err = queued(ws, err);
     if (err == SIO_OK) {
         write_early(ws);
     }
     return err;
+}
+
+static void fetch(const eio_transport *tp)
+{
+    const tp_stream *stream =
+        SIO_OWNER((eio_transport *)(uintptr_t)tp, tp_websocket, base)
+            ->out.stream;
+    __builtin_prefetch(stream);
+    __builtin_prefetch((const char *)stream + 64);
 }
 
 static uint8_t *place(eio_transport *tp, size_t len)
@@ -355,6 +368,7 @@ const eio_transport_ops tp_websocket_ops = {
     .send = send_frame,
     .send_burst = send_burst,
     .place = place,
+    .fetch = fetch,
     .close = close_websocket,
     .release = NULL,
 };

@@ -107,6 +107,29 @@ static sio_error make_wire(tp_ws_output *o, eio_burst *burst)
     return SIO_OK;
 }
 
+/* Writes framed packets without queueing them; what the stream does not take is
+ * queued. */
+static sio_error write_frame(tp_ws_output *o, sio_frame *frame)
+{
+    struct iovec piece = {frame->data, frame->len};
+    size_t sent = 0;
+    if (o->stream->ops->send(o->stream, &piece, 1, &sent) != SIO_OK) {
+        o->broken = true;
+        return SIO_OK; /* told of at the end of the turn */
+    }
+    if (sent == frame->len) {
+        return SIO_OK;
+    }
+    o->blocked = true;
+    sio_error err = tp_ws_push(o, frame, TP_WS_PACKETS);
+    if (err == SIO_OK) {
+        sio_frameq_set_offset(&o->queue, sent);
+    } else {
+        o->broken = true;
+    }
+    return err;
+}
+
 sio_error tp_ws_push_burst(tp_ws_output *o, eio_burst *burst)
 {
     sio_error err = SIO_OK;
@@ -116,7 +139,12 @@ sio_error tp_ws_push_burst(tp_ws_output *o, eio_burst *burst)
         }
         err = make_wire(o, burst);
     }
-    return err == SIO_OK ? tp_ws_push(o, burst->wire, TP_WS_PACKETS) : err;
+    if (err != SIO_OK) {
+        return err;
+    }
+    return burst->now && !tp_ws_has_output(o) && !o->blocked && !o->broken
+               ? write_frame(o, burst->wire)
+               : tp_ws_push(o, burst->wire, TP_WS_PACKETS);
 }
 
 /* ------------------------------------------------------------- the cork -- */
