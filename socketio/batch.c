@@ -106,10 +106,9 @@ static void visit_recipients(const sio_batch *batch, eio_burst *burst)
             move_up(&q, SIO_OWNER(at, sio_seat, in_room)->socket);
         }
     } else {
-        sio_map_walk it = sio_map_walk_start(&batch->local->sockets);
-        sio_map_node *node;
-        while ((node = sio_map_walk_next(&it)) != NULL) {
-            move_up(&q, SIO_OWNER(node, sio_socket, node));
+        const sio_local *local = batch->local;
+        for (uint32_t i = 0; i < local->listed; i++) {
+            move_up(&q, local->list[i]);
         }
     }
     for (size_t i = 0; i < sizeof(q.next) / sizeof(q.next[0]); i++) {

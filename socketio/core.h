@@ -147,7 +147,11 @@ typedef struct sio_local {
     sio_map rooms;        /* of sio_room, by name; none is empty */
     sio_metric connected; /* how many `sockets` has, for any thread */
     uint64_t next_ack;
-    uint64_t mark;        /* of the latest walk over recipients */
+    uint32_t mark;     /* of the latest walk over recipients */
+    sio_socket **list; /* the same as in `sockets`, for walks over all: nearly
+                          in the order in which they came, as the memory of
+                          what belongs to them lies, ours and the kernel's */
+    uint32_t listed, list_cap;
     sio_handlers *latest; /* found for the event before, mostly of one name */
 } sio_local;
 
@@ -296,7 +300,8 @@ struct sio_socket {
         sio_socket *next_dead; /* ... and then in loop->dead */
     };
     sio_link seats; /* of sio_seat.in_socket */
-    uint64_t mark;  /* of the latest walk that met it */
+    uint32_t mark;  /* of the latest walk that met it */
+    uint32_t place; /* in local->list */
     sio_acks *acks; /* owned; NULL until one is awaited */
     void *data;
     void (*destroy)(void *data);
@@ -364,6 +369,10 @@ static inline sio_socket *sio_socket_next(const sio_socket *socket)
 void sio_room_leave_all(sio_socket *socket);
 bool sio_room_has(const sio_room *room, const sio_socket *socket);
 sio_room *sio_room_find(const sio_local *local, sio_bytes name);
+
+/* Takes a socket in, and out.  The first may fail with NO_MEMORY. */
+sio_error sio_local_add(sio_local *local, sio_socket *socket);
+void sio_local_remove(sio_local *local, sio_socket *socket);
 
 /* The connected socket of this loop with that id, or NULL. */
 sio_socket *sio_local_socket(const sio_local *local, sio_bytes id);

@@ -66,6 +66,7 @@ static void free_namespace(sio_namespace *nsp)
     for (unsigned i = 0; i < nsp->core->loop_count; i++) {
         sio_map_deinit(&nsp->locals[i].sockets);
         sio_map_deinit(&nsp->locals[i].rooms);
+        free(nsp->locals[i].list);
     }
     sio_map_deinit(&nsp->handlers);
     free(nsp->locals);
@@ -171,6 +172,48 @@ sio_namespace *sio_core_of(sio_core *core, const char *name)
         free_raw(fresh);
     }
     return added ? fresh : old;
+}
+
+/* --------------------------------------------------------------- sockets -- */
+
+static sio_error resize_list(sio_local *local, uint32_t cap)
+{
+    sio_socket **list = realloc(local->list, cap * sizeof(sio_socket *));
+    if (list == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    local->list = list;
+    local->list_cap = cap;
+    return SIO_OK;
+}
+
+sio_error sio_local_add(sio_local *local, sio_socket *socket)
+{
+    sio_error err = SIO_OK;
+    if (local->listed == local->list_cap) {
+        err = resize_list(local, local->list_cap == 0 ? 4 : local->listed * 2);
+    }
+    if (err == SIO_OK) {
+        err = sio_map_insert(&local->sockets, &socket->node);
+    }
+    if (err == SIO_OK) {
+        socket->place = local->listed;
+        local->list[local->listed++] = socket;
+        sio_metric_add(&local->connected, 1);
+    }
+    return err;
+}
+
+void sio_local_remove(sio_local *local, sio_socket *socket)
+{
+    sio_socket *last = local->list[--local->listed];
+    last->place = socket->place;
+    local->list[last->place] = last;
+    sio_map_remove(&local->sockets, &socket->node);
+    sio_metric_sub(&local->connected, 1);
+    if (local->list_cap > 64 && local->listed < local->list_cap / 4) {
+        (void)resize_list(local, local->list_cap / 2); /* or it stays large */
+    }
 }
 
 /* ----------------------------------------------------------------- loops -- */

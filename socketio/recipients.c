@@ -8,7 +8,7 @@
  */
 typedef struct walk {
     sio_local *local;
-    uint64_t mark;
+    uint32_t mark;
     sio_visit_fn *visit; /* NULL while excluding */
     void *arg;
 } walk;
@@ -44,10 +44,8 @@ static void walk_room(const walk *w, const char *name)
 static void visit_everybody(sio_local *local, const sio_socket *except,
                             sio_visit_fn *visit, void *arg)
 {
-    sio_map_walk it = sio_map_walk_start(&local->sockets);
-    sio_map_node *node;
-    while ((node = sio_map_walk_next(&it)) != NULL) {
-        sio_socket *socket = SIO_OWNER(node, sio_socket, node);
+    for (uint32_t i = 0; i < local->listed; i++) {
+        sio_socket *socket = local->list[i];
         if (socket->state == SIO_SOCKET_CONNECTED && socket != except) {
             visit(socket, arg);
         }
@@ -56,11 +54,21 @@ static void visit_everybody(sio_local *local, const sio_socket *except,
 
 static void walk_all(const walk *w)
 {
-    sio_map_walk it = sio_map_walk_start(&w->local->sockets);
-    sio_map_node *node;
-    while ((node = sio_map_walk_next(&it)) != NULL) {
-        meet(w, SIO_OWNER(node, sio_socket, node));
+    for (uint32_t i = 0; i < w->local->listed; i++) {
+        meet(w, w->local->list[i]);
     }
+}
+
+/* A mark that no socket bears. */
+static uint32_t new_mark(sio_local *local)
+{
+    if (++local->mark == 0) { /* all have been used */
+        for (uint32_t i = 0; i < local->listed; i++) {
+            local->list[i]->mark = 0;
+        }
+        local->mark = 1;
+    }
+    return local->mark;
 }
 
 static void walk_names(const walk *w, const char *const *names, size_t count)
@@ -79,7 +87,7 @@ void sio_recipients_each(sio_local *local, const sio_broadcast *b,
         visit_everybody(local, b->except_socket, visit, arg);
         return;
     }
-    walk w = {local, ++local->mark, NULL, arg};
+    walk w = {local, new_mark(local), NULL, arg};
     if (b->except_socket != NULL && b->except_socket->local == local) {
         b->except_socket->mark = w.mark;
     }

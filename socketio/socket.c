@@ -116,8 +116,7 @@ void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
     socket->state = SIO_SOCKET_LEAVING;
     tell_disconnect(&nsp->disconnecting, socket, reason, why);
     sio_room_leave_all(socket);
-    sio_map_remove(&socket->local->sockets, &socket->node);
-    sio_metric_sub(&socket->local->connected, 1);
+    sio_local_remove(socket->local, socket);
     socket->state = SIO_SOCKET_LEFT;
     eio_uncount(engine, SIO_COUNTER_SOCKETS);
     eio_count(engine, (sio_counter)(SIO_COUNTER_DISCONNECTED_CLIENT_NAMESPACE +
@@ -185,14 +184,12 @@ static void connected(sio_socket *socket)
     eio_engine *engine = client->loop->engine;
     sio_frame *frame = sio_frame_of(client->loop, write_connect, socket);
     sio_batch_flush(client->loop);
-    if (frame == NULL ||
-        sio_map_insert(&socket->local->sockets, &socket->node) != SIO_OK) {
+    if (frame == NULL || sio_local_add(socket->local, socket) != SIO_OK) {
         sio_frame_unref(frame);
         give_up(client);
         return;
     }
     socket->state = SIO_SOCKET_CONNECTED;
-    sio_metric_add(&socket->local->connected, 1);
     eio_count(engine, SIO_COUNTER_SOCKETS);
     sio_newcomer_end(client);
     (void)sio_socket_ref(socket);
