@@ -24,8 +24,8 @@ typedef struct sio_acks sio_acks;
 /* What events of one name in one namespace begin with; see outgoing.c. */
 typedef struct sio_prefix {
     uint64_t nsp;  /* the namespace's serial; 0: nothing is kept here */
-    uint8_t len;   /* of `text` */
-    char name[47]; /* NUL-terminated */
+    size_t len;    /* of `text` */
+    char name[40]; /* NUL-terminated */
     uint8_t text[72];
 } sio_prefix;
 

@@ -64,7 +64,7 @@ static bool learn(sio_prefix *p, const sio_namespace *nsp, const char *event)
         return false;
     }
     memcpy(p->name, event, name.len + 1);
-    p->len = (uint8_t)w.len;
+    p->len = w.len;
     p->nsp = nsp->serial;
     return true;
 }
@@ -83,8 +83,7 @@ static const sio_prefix *prefix_of(sio_loop *loop, const sio_namespace *nsp,
 
 static size_t event_len(const sio_prefix *prefix, const sio_args *args)
 {
-    return (size_t)prefix->len + (args->json_len != 0 ? 1 : 0) +
-           args->json_len + 1;
+    return prefix->len + (args->json_len != 0 ? 1 : 0) + args->json_len + 1;
 }
 
 static void write_event(uint8_t *at, const sio_prefix *prefix,

@@ -427,6 +427,12 @@ static void on_input(void *owner, uint8_t *data, size_t len)
         serve_kept(c);
     }
     bound_waiting(c);
+    /* An answer that is ready leaves before the next connection is served; of
+     * a file one piece a turn does. */
+    if (sio_link_used(&c->dirty.link) && c->source == NULL) {
+        sio_link_drop(&c->dirty.link);
+        tp_http_conn_flush(&c->dirty);
+    }
 }
 
 /* The answer has left: what comes next? */
