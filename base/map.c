@@ -158,3 +158,16 @@ sio_map_node *sio_map_walk_next(sio_map_walk *walk)
     }
     return node;
 }
+
+sio_map_walk sio_map_walk_from(const sio_map *map, uint64_t hash)
+{
+    sio_map_walk walk = {map, NULL};
+    if (map->count != 0) {
+        walk.next = first_from(map, bucket_of(hash, map->bits));
+    }
+    /* Those before it are in the first of these buckets, and come first. */
+    while (walk.next != NULL && walk.next->hash < hash) {
+        (void)sio_map_walk_next(&walk);
+    }
+    return walk;
+}

@@ -68,4 +68,8 @@ typedef struct sio_map_walk {
 sio_map_walk sio_map_walk_start(const sio_map *map);
 sio_map_node *sio_map_walk_next(sio_map_walk *walk);
 
+/* A walk over those whose hash is at least `hash`, by rising hash, for a walk
+ * in pieces: the map may change between these. */
+sio_map_walk sio_map_walk_from(const sio_map *map, uint64_t hash);
+
 #endif

@@ -97,6 +97,20 @@ void eio_engine_close_all(eio_engine *engine, eio_close_mode mode)
     }
 }
 
+eio_session *eio_engine_next(const eio_engine *engine, uint64_t *cursor)
+{
+    sio_map_walk walk = sio_map_walk_from(&engine->sessions, *cursor);
+    sio_map_node *node;
+    while ((node = sio_map_walk_next(&walk)) != NULL) {
+        eio_session *s = SIO_OWNER(node, eio_session, node);
+        *cursor = node->hash == UINT64_MAX ? UINT64_MAX : node->hash + 1;
+        if (s->state != EIO_STATE_CLOSING) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
 const char *eio_reason_text(eio_reason reason)
 {
     switch (reason) {

@@ -91,6 +91,13 @@ void eio_engine_deinit(eio_engine *engine);
  */
 void eio_engine_close_all(eio_engine *engine, eio_close_mode mode);
 
+/*
+ * A session that is open; NULL when there is none.  Called again with the same
+ * `*cursor`, 0 at first, it gives the others, each once, whatever happens to
+ * them in between; those that are opened meanwhile it may give or not.
+ */
+eio_session *eio_engine_next(const eio_engine *engine, uint64_t *cursor);
+
 static inline uint64_t eio_now(const eio_engine *engine)
 {
     return *engine->now;

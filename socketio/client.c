@@ -84,6 +84,14 @@ void sio_client_close(sio_client *client)
     expel_all(client, SIO_DISCONNECT_FORCED_SERVER_CLOSE, SIO_OK);
 }
 
+void sio_client_dismiss(sio_client *client)
+{
+    expel_all(client, SIO_DISCONNECT_SERVER_SHUTTING_DOWN, SIO_OK);
+    if (client->session != NULL) {
+        eio_session_close(client->session, EIO_CLOSE_LINGER);
+    }
+}
+
 /* ---------------------------------------------------------- namespaces -- */
 
 static sio_socket *find_socket(const sio_client *client, sio_bytes nsp)

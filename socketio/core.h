@@ -261,6 +261,9 @@ extern const eio_session_events sio_client_events;
  * before this returns, also for those about which middlewares decide. */
 void sio_client_close(sio_client *client);
 
+/* The same because the server shuts down. */
+void sio_client_dismiss(sio_client *client);
+
 /* Sends a packet without attachments. */
 sio_error sio_client_send(sio_client *client, sio_frame *frame);
 

@@ -11,8 +11,9 @@
  *           they get for each other
  */
 
-/* How long sio_server_stop() waits for what is under way. */
-#define GRACE_MS 2000
+/* How long a peer that has got all has to end its side, before it is cut off.
+ */
+#define MOMENT_MS 250
 
 static bool is_first(const sio_worker *worker)
 {
@@ -86,9 +87,22 @@ static void look_whether_over(tp_dirty *dirty)
     }
 }
 
+/* At the next look, or at the end of patience. */
+static void arm_grace(sio_worker *worker)
+{
+    uint64_t look = worker->loop.now + MOMENT_MS;
+    sio_wheel_arm(&worker->loop.wheel, &worker->grace,
+                  look < worker->patience ? look : worker->patience);
+}
+
 static void on_grace(sio_timer *timer)
 {
     sio_worker *worker = SIO_OWNER(timer, sio_worker, grace);
+    if (worker->loop.now < worker->patience) {
+        tp_front_hurry(&worker->front);
+        arm_grace(worker);
+        return;
+    }
     tp_front_abort(&worker->front);
     if (worker->state == SIO_WORKER_CLOSING) {
         report_closed(worker);
@@ -109,12 +123,14 @@ void sio_worker_close(sio_worker *worker)
         return;
     }
     worker->state = SIO_WORKER_CLOSING;
+    sio_worker_end_drain(worker);
     sio_worker_stop_listening(worker);
     sio_loop_close(&worker->sio);
     eio_engine_close_all(&worker->engine, EIO_CLOSE_LINGER);
     tp_front_close(&worker->front);
-    sio_wheel_arm(&worker->loop.wheel, &worker->grace,
-                  worker->loop.now + GRACE_MS);
+    worker->patience =
+        worker->loop.now + worker->server->config.stop_timeout_ms;
+    arm_grace(worker);
     tp_loop_dirty(&worker->loop, &worker->empty);
 }
 
@@ -158,6 +174,7 @@ void sio_server_reopen(sio_server *server)
         worker->front.closing = false;
         worker->state = SIO_WORKER_RUNNING;
     }
+    sio_server_reset_drain(server);
     server->open = server->config.threads;
     server->bound = false;
     server->started = false;
@@ -170,6 +187,7 @@ void sio_server_init_closing(sio_server *server)
     server->stop.run = on_stop;
     atomic_flag_clear(&server->stop_posted);
     atomic_init(&server->closed, false);
+    sio_server_init_drain(server);
     server->open = server->config.threads;
     for (unsigned i = 0; i < server->config.threads; i++) {
         sio_worker *worker = &server->workers[i];

@@ -57,6 +57,7 @@ static bool in_bounds(const sio_server *server)
         {"body_timeout_ms", c->body_timeout_ms, 1, INT32_MAX},
         {"keep_alive_ms", c->keep_alive_ms, 1, INT32_MAX},
         {"close_timeout_ms", c->close_timeout_ms, 1, INT32_MAX},
+        {"stop_timeout_ms", c->stop_timeout_ms, 1, INT32_MAX},
         {"max_payload", c->max_payload, 1, INT32_MAX},
         {"max_header_bytes", c->max_header_bytes, 64, INT32_MAX},
         {"max_headers", c->max_headers, 1, TP_HTTP_HEADERS_MAX},

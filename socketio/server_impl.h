@@ -29,6 +29,17 @@ typedef enum sio_worker_state {
     SIO_WORKER_CLOSED   /* has none left; others may still send it some */
 } sio_worker_state;
 
+/* How far a worker has come with ending its sessions one by one. */
+typedef struct sio_drain {
+    sio_timer timer;         /* the next step; armed while draining */
+    sio_message begin, over; /* from the first worker, and to it */
+    uint64_t cursor;         /* of eio_engine_next() */
+    uint64_t due;            /* us on the loop's clock: the next one's turn */
+    uint64_t patience;       /* ms: once all have been told, until when those
+                                who linger are waited for */
+    bool told;
+} sio_drain;
+
 /* One loop with all that stands on it, in the hands of one thread. */
 typedef struct sio_worker {
     alignas(64) sio_server *server;
@@ -39,8 +50,10 @@ typedef struct sio_worker {
     tp_front front;
     sio_link listeners; /* of tp_listener; owned */
     tp_thread thread;   /* the first worker's is whoever runs the server */
-    sio_timer grace;    /* while closing: the end of patience */
-    tp_dirty empty;     /* while closing: looks whether it is over */
+    sio_drain drain;
+    sio_timer grace;   /* while closing: looks who may be cut off */
+    uint64_t patience; /* ms: until when */
+    tp_dirty empty;    /* while closing: looks whether it is over */
     sio_message close, closed, end; /* the steps of its end; server_close.c */
     uint8_t state;                  /* sio_worker_state */
 } sio_worker;
@@ -70,11 +83,15 @@ struct sio_server {
     bool signals_asked;       /* ... and that is on its way */
     sio_message stop;         /* posted by sio_server_stop() */
     atomic_flag stop_posted;
-    unsigned open; /* workers that are not closed; the first one's */
-    uint16_t port; /* that the config's address got */
-    bool bound;    /* that address is listened on */
-    bool started;  /* the loops are, as something is listened on */
-    bool running;  /* other threads run loops */
+    sio_message drain; /* posted by sio_server_drain() */
+    atomic_flag drain_posted;
+    sio_drain_options drain_options;
+    unsigned draining; /* workers that are; the first one's */
+    unsigned open;     /* workers that are not closed; the first one's */
+    uint16_t port;     /* that the config's address got */
+    bool bound;        /* that address is listened on */
+    bool started;      /* the loops are, as something is listened on */
+    bool running;      /* other threads run loops */
     atomic_bool closed;
 };
 
@@ -116,6 +133,12 @@ void sio_server_reopen(sio_server *server);
 /* Closes a worker's share, on its thread: those who may stay a moment are given
  * it. */
 void sio_worker_close(sio_worker *worker);
+
+/* Prepares what sio_server_drain() needs; ends a worker's part in it; makes it
+ * possible again. */
+void sio_server_init_drain(sio_server *server);
+void sio_worker_end_drain(sio_worker *worker);
+void sio_server_reset_drain(sio_server *server);
 
 /* tp_front.ended, with the worker. */
 void sio_worker_connection_ended(void *worker);

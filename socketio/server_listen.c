@@ -92,7 +92,8 @@ static sio_error make_ready(sio_server *server)
     if (server->closed) {
         sio_server_reopen(server);
     }
-    return server->running || server->workers[0].state != SIO_WORKER_RUNNING
+    return server->running || server->workers[0].front.draining ||
+                   server->workers[0].state != SIO_WORKER_RUNNING
                ? SIO_ERR_STATE
                : SIO_OK;
 }

@@ -272,6 +272,50 @@ static void test_walk_with_insertions(void **state)
     free(entries);
 }
 
+/* A walk in pieces goes on where it was, whatever has changed in between: what
+ * was there all the time is met once. */
+static void test_walk_in_pieces(void **state)
+{
+    (void)state;
+    const size_t count = 3000;
+    entry *entries = make_entries(count);
+    sio_map map;
+    sio_map_init(&map, key_of, secret);
+    sio_map_walk walk = sio_map_walk_from(&map, 0);
+    assert_null(sio_map_walk_next(&walk));
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(sio_map_insert(&map, &entries[i].node), SIO_OK);
+        entries[i].in_map = true;
+    }
+    sio_map_node *node;
+    uint64_t from = 0;
+    size_t next = 0, met = 0;
+    for (;;) {
+        walk = sio_map_walk_from(&map, from);
+        if ((node = sio_map_walk_next(&walk)) == NULL) {
+            break;
+        }
+        entry *e = SIO_OWNER(node, entry, node);
+        assert_true(node->hash >= from && !e->seen);
+        e->seen = true;
+        met++;
+        from = node->hash + 1;
+        for (int i = 0; i < 2 && next < count; i++, next++) {
+            if (next % 16 != 0) { /* any, met or not */
+                sio_map_remove(&map, &entries[next].node);
+                entries[next].in_map = false;
+            }
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        assert_true(entries[i].seen || !entries[i].in_map);
+    }
+    assert_true(met >= count / 16 && met < count);
+    check_shape(&map);
+    sio_map_deinit(&map);
+    free(entries);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_model),
         cmocka_unit_test(test_walks),
         cmocka_unit_test(test_walk_with_insertions),
+        cmocka_unit_test(test_walk_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

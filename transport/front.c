@@ -205,6 +205,7 @@ static const tp_http_events http_events = {
 void tp_front_init(tp_front *front)
 {
     atomic_init(&front->load, 0);
+    atomic_init(&front->coming, 0);
     front->shrink.fire = on_shrink;
     front->websocket_home = (tp_websocket_home){front->loop, front->engine,
                                                 &front->config->websocket,

@@ -66,7 +66,8 @@ typedef struct tp_front {
     struct tp_front *const *peers; /* of all loops of the server, this one
                                       included, by index; borrowed */
     unsigned peer_count;           /* 0: it is alone */
-    atomic_uint load; /* connections here and on their way to here */
+    atomic_uint load;   /* connections here and on their way to here */
+    atomic_uint coming; /* handshakes on their way to here */
     const tp_front_config *config;
     tp_client_files *client_files; /* NULL: not served */
     const tp_front_hooks *hooks;
@@ -81,6 +82,9 @@ typedef struct tp_front {
     size_t peak;        /* the most there were since memory was returned */
     sio_timer shrink;   /* soon after most have gone: returns memory */
     bool closing;
+    bool draining;        /* no session begins any more */
+    uint32_t retry_after; /* seconds, for those who are refused then; 0: none is
+                             said */
 } tp_front;
 
 /* Completes a front whose pointers the caller has set. */
@@ -94,9 +98,17 @@ void tp_front_deinit(tp_front *front);
  * stream wants a PROXY header, its peer has to be trusted. */
 void tp_front_accept(void *front, tp_stream *stream);
 
+/* From now on no session begins: who asks for one is told to come again, after
+ * so many seconds unless that is 0. */
+void tp_front_drain(tp_front *front, uint32_t retry_after);
+
 /* From now on connections end after the answer at hand.  Those that have none
  * are closed. */
 void tp_front_close(tp_front *front);
+
+/* Cuts off those that have got all we had for them, and only wait for the peer
+ * to end its side. */
+void tp_front_hurry(tp_front *front);
 
 /* Cuts off what is left. */
 void tp_front_abort(tp_front *front);

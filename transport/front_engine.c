@@ -384,10 +384,9 @@ void tp_front_enter(const tp_entry *e, tp_http_conn *conn, eio_request *request,
 {
     tp_front *front = e->front;
     sio_bytes id = {(const uint8_t *)sid, strlen(sid)};
-    if (front->closing) {
+    if (front->closing || front->draining) {
         eio_request_unref(request);
-        tp_http_answer_send(conn,
-                            &(tp_http_answer){.status = 503, .close = true});
+        tp_front_turn_away(front, conn, e->upgrade);
         return;
     }
     if (id.len != 0 && !eio_sid_is_good(front->engine, id)) {
@@ -403,10 +402,20 @@ void tp_front_enter(const tp_entry *e, tp_http_conn *conn, eio_request *request,
     }
 }
 
+static tp_front *home_of(tp_front *front, const char *sid)
+{
+    sio_bytes id = {(const uint8_t *)sid, strlen(sid)};
+    if (front->peer_count <= 1) {
+        return front;
+    }
+    return id.len == 0 ? tp_front_choose_home(front)
+                       : front->peers[eio_engine_home(front->engine, id)];
+}
+
 /* The application agrees, or was not asked.  Takes `request`. */
 static void admit(const tp_entry *e, tp_http_conn *conn, eio_request *request)
 {
-    eio_engine *engine = e->front->engine;
+    tp_front *home;
     eio_knock knock = {.protocol = e->protocol};
     eio_refusal refusal = eio_knock_protocol(&knock);
     char sid[SIO_SESSION_ID_SIZE];
@@ -415,11 +424,8 @@ static void admit(const tp_entry *e, tp_http_conn *conn, eio_request *request)
     } else if (!choose_id(e->front, conn, request, sid)) {
         refuse_entry(e, conn, request, EIO_REFUSAL_REQUEST,
                      "ID_GENERATION_ERROR");
-    } else if (sid[0] != '\0' &&
-               eio_engine_home(
-                   engine, (sio_bytes){(const uint8_t *)sid, strlen(sid)}) !=
-                   engine->index) {
-        tp_front_hand_over_entry(e, conn, request, sid);
+    } else if ((home = home_of(e->front, sid)) != e->front) {
+        tp_front_hand_over_entry(e, home, conn, request, sid);
     } else {
         tp_front_enter(e, conn, request, sid);
     }
@@ -471,6 +477,10 @@ static void open_session(tp_front *front, tp_http_conn *conn,
                          bool base64)
 {
     tp_entry e = {front, knock->upgrade, base64, knock->protocol};
+    if (front->draining) {
+        tp_front_turn_away(front, conn, knock->upgrade);
+        return;
+    }
     eio_request *request = tp_request_new(conn, head);
     if (request == NULL) {
         tp_http_answer_send(conn,

@@ -2,7 +2,8 @@
 #define TP_FRONT_IMPL_H
 
 /* What front.c (routing), front_cors.c (other origins), front_engine.c
- * (sessions), front_proxy.c (PROXY headers) and handover.c (other loops) need
+ * (sessions), front_proxy.c (PROXY headers), front_drain.c (the end) and
+ * handover.c (other loops) need
  * of each other. */
 
 #include "transport/front.h"
@@ -84,10 +85,18 @@ void tp_front_enter(const tp_entry *e, tp_http_conn *conn, eio_request *request,
 bool tp_front_hand_over(tp_front *front, tp_http_conn *conn,
                         const tp_http_request *req);
 
-/* Hands over a handshake whose session will have the id `sid`, of another
- * loop.  Takes `request`. */
-void tp_front_hand_over_entry(const tp_entry *e, tp_http_conn *conn,
-                              eio_request *request, const char *sid);
+/* Hands over a handshake to `to`, where its session will live: under the id
+ * `sid`, or, where that is empty, under one that is chosen there.  Takes
+ * `request`. */
+void tp_front_hand_over_entry(const tp_entry *e, tp_front *to,
+                              tp_http_conn *conn, eio_request *request,
+                              const char *sid);
+
+/* Where a new session is to live whose id may be any. */
+tp_front *tp_front_choose_home(tp_front *front);
+
+/* Answers a handshake with 503, and ends the connection. */
+void tp_front_turn_away(tp_front *front, tp_http_conn *conn, bool upgrade);
 
 /* Hands a new stream to `to`. */
 void tp_front_pass_on(tp_front *to, tp_stream *stream);

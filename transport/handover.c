@@ -23,6 +23,14 @@ typedef struct handover {
     char sid[SIO_SESSION_ID_SIZE];
 } handover;
 
+/* It is not on its way any more. */
+static void uncount(const handover *h)
+{
+    if (h->request != NULL) {
+        atomic_fetch_sub_explicit(&h->to->coming, 1, memory_order_relaxed);
+    }
+}
+
 static void discard(handover *h)
 {
     eio_request_unref(h->request);
@@ -37,6 +45,7 @@ static void drop(sio_message *message)
     handover *h = SIO_OWNER(message, handover, message);
     h->stream->ops->close(h->stream);
     atomic_fetch_sub_explicit(&h->to->load, 1, memory_order_relaxed);
+    uncount(h);
     discard(h);
 }
 
@@ -45,6 +54,7 @@ static void arrive(sio_message *message)
     handover *h = SIO_OWNER(message, handover, message);
     tp_front *front = h->to;
     tp_stream *stream = h->stream;
+    uncount(h);
     stream->ops->enter(stream, front->loop);
     tp_http_conn *conn = tp_front_take(front, stream);
     if (conn != NULL && h->request != NULL) {
@@ -67,8 +77,10 @@ static void send_off(tp_front *to, tp_stream *stream, const handover *what)
     handover *h = malloc(sizeof(*h));
     if (h == NULL) {
         handover lost = *what;
+        lost.to = to;
         stream->ops->close(stream);
         atomic_fetch_sub_explicit(&to->load, 1, memory_order_relaxed);
+        uncount(&lost);
         eio_request_unref(lost.request);
         sio_buf_deinit(&lost.bytes);
         sio_buf_deinit(&lost.extra);
@@ -114,12 +126,11 @@ bool tp_front_hand_over(tp_front *front, tp_http_conn *conn,
     return true;
 }
 
-void tp_front_hand_over_entry(const tp_entry *e, tp_http_conn *conn,
-                              eio_request *request, const char *sid)
+void tp_front_hand_over_entry(const tp_entry *e, tp_front *to,
+                              tp_http_conn *conn, eio_request *request,
+                              const char *sid)
 {
     tp_front *front = e->front;
-    sio_bytes id = {(const uint8_t *)sid, strlen(sid)};
-    tp_front *to = front->peers[eio_engine_home(front->engine, id)];
     handover h = {
         .request = request,
         .entry = *e,
@@ -127,7 +138,7 @@ void tp_front_hand_over_entry(const tp_entry *e, tp_http_conn *conn,
         .extra = conn->extra,
     };
     h.entry.front = to;
-    memcpy(h.sid, sid, id.len + 1);
+    memcpy(h.sid, sid, strlen(sid) + 1);
     conn->extra = (sio_buf){0};
     tp_stream *stream = tp_http_conn_detach(conn, &h.bytes);
     if (stream == NULL) {
@@ -136,8 +147,34 @@ void tp_front_hand_over_entry(const tp_entry *e, tp_http_conn *conn,
         tp_http_conn_abort(conn);
         return;
     }
+    atomic_fetch_add_explicit(&to->coming, 1, memory_order_relaxed);
     let_go(front, to, stream);
     send_off(to, stream, &h);
+}
+
+static uint64_t sessions_of(const tp_front *front)
+{
+    return sio_metric_get(&front->engine->counters[SIO_COUNTER_SESSIONS]) +
+           atomic_load_explicit(&front->coming, memory_order_relaxed);
+}
+
+/* Connections are shared out evenly, and sessions with them, but for those of
+ * clients whose requests share a connection, as a proxy's do: all would live
+ * where that one is.  Moving costs more than a small difference does. */
+#define UNEVEN 2
+
+tp_front *tp_front_choose_home(tp_front *front)
+{
+    tp_front *least = front;
+    uint64_t fewest = sessions_of(front), own = fewest;
+    for (unsigned i = 0; i < front->peer_count; i++) {
+        uint64_t count = sessions_of(front->peers[i]);
+        if (count < fewest) {
+            least = front->peers[i];
+            fewest = count;
+        }
+    }
+    return own > fewest + UNEVEN + fewest / 16 ? least : front;
 }
 
 void tp_front_pass_on(tp_front *to, tp_stream *stream)

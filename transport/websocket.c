@@ -133,6 +133,13 @@ void tp_websocket_abort(tp_websocket *ws)
     bury_and_tell(ws, SIO_OK);
 }
 
+void tp_websocket_hurry(tp_websocket *ws)
+{
+    if (ws->state != OPEN && !tp_ws_has_output(&ws->out)) {
+        bury_and_tell(ws, SIO_OK);
+    }
+}
+
 static void on_timer(sio_timer *timer)
 {
     bury_and_tell(SIO_OWNER(timer, more, timer)->ws, SIO_OK);

@@ -48,6 +48,10 @@ void tp_websocket_feed(tp_websocket *ws, uint8_t *data, size_t len);
 sio_link *tp_websocket_link(tp_websocket *ws);
 tp_websocket *tp_websocket_of_link(sio_link *link);
 
+/* Ends the connection at once if all has left and only the peer's close frame,
+ * or its end, is awaited. */
+void tp_websocket_hurry(tp_websocket *ws);
+
 /* Ends the connection at once. */
 void tp_websocket_abort(tp_websocket *ws);
 

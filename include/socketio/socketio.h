@@ -249,6 +249,7 @@ typedef struct sio_server_config {
     uint32_t body_timeout_ms;    /* for a request's body */
     uint32_t keep_alive_ms;      /* a connection without a request */
     uint32_t close_timeout_ms;   /* for the peer's half of a close */
+    uint32_t stop_timeout_ms;    /* for all that sio_server_stop() waits for */
 
     /* Limits; at least 1. */
     uint32_t max_payload; /* bytes in a message, or a polling body */
@@ -312,6 +313,7 @@ static inline sio_server_config sio_server_config_default(void)
     c.body_timeout_ms = 60000;
     c.keep_alive_ms = 5000;
     c.close_timeout_ms = 30000;
+    c.stop_timeout_ms = 2000;
     c.max_payload = 1000000;
     c.max_header_bytes = 16384;
     c.max_headers = 100;
@@ -411,9 +413,10 @@ SIO_API SIO_CHECK sio_error sio_server_run(sio_server *server);
 /*
  * Closes the server: it stops accepting, every socket is disconnected with
  * SIO_DISCONNECT_SERVER_SHUTTING_DOWN, waiting polls are answered, and
- * sio_server_run() returns once that has left, or `close_timeout_ms` has
- * passed.  Doing so twice is the same as once.  Any thread, and a signal
- * handler.
+ * sio_server_run() returns once that has left, or `stop_timeout_ms` has
+ * passed.  Who has got all and only does not end its side is waited for no
+ * longer than a moment.  Doing so twice is the same as once.  Any thread, and a
+ * signal handler.
  */
 SIO_API void sio_server_stop(sio_server *server);
 
@@ -421,6 +424,56 @@ SIO_API void sio_server_stop(sio_server *server);
  * then a joined loop may end, and the server be freed or listen again.  Any
  * thread. */
 SIO_API bool sio_server_closed(const sio_server *server);
+
+/* How a server is drained. */
+typedef struct sio_drain_options {
+    size_t size;         /* sizeof(sio_drain_options); sets the ABI */
+    uint32_t rate;       /* sessions ended in a second, all loops together; 0:
+                            all at once */
+    unsigned jitter;     /* percent, at most 100, by which the time between two
+                            of a loop is longer or shorter by chance */
+    uint32_t backlog_ms; /* how long to wait, when all have been ended, for
+                            those who have not got what was queued */
+    uint32_t retry_after_s; /* what refused handshakes are told to wait; 0: they
+                               are told nothing */
+    bool stop_listening;    /* at once: then new connections are refused by the
+                               kernel, or go to another process at that port */
+} sio_drain_options;
+
+/* Start from this and change what you must. */
+static inline sio_drain_options sio_drain_options_default(void)
+{
+    sio_drain_options o;
+    memset(&o, 0, sizeof(o));
+    o.size = sizeof(o);
+    o.rate = 100;
+    o.jitter = 50;
+    o.backlog_ms = 10000;
+    o.retry_after_s = 5;
+    return o;
+}
+
+#define SIO_DRAIN_OPTIONS_DEFAULT sio_drain_options_default()
+
+/*
+ * Closes the server little by little, so that clients do not all come back at
+ * once, and get what was queued for them.  From now on handshakes are answered
+ * with 503.  Sessions go on until it is their turn: their sockets end with
+ * SIO_DISCONNECT_SERVER_SHUTTING_DOWN, and the connection is closed when all
+ * that was queued has left, so that official clients connect again by
+ * themselves.  Each loop ends its share of the rate.  When none is left, or
+ * `backlog_ms` has passed since the last one's turn, the rest is as by
+ * sio_server_stop(), which also cuts this short.  A session that ends does so
+ * within `close_timeout_ms` in any case.
+ *
+ * `options` is borrowed; NULL stands for the defaults.  Any thread, and a
+ * signal handler.
+ *
+ * Returns SIO_OK, SIO_ERR_ARGUMENT for too much jitter, SIO_ERR_STATE when the
+ * server is being drained already, or SIO_ERR_CLOSED.
+ */
+SIO_API sio_error sio_server_drain(sio_server *server,
+                                   const sio_drain_options *options);
 
 /* Frees a server whose loops do not run (any more), with everything that
  * belongs to it, namespaces included.  NULL is allowed.  One thread, while no
