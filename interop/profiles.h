@@ -25,6 +25,7 @@ typedef struct options {
     const char *beside;       /* the path of a second server; see beside.c */
     uint32_t allow_delay_ms;  /* before a handshake is decided on */
     bool hooks;               /* see hooks.c */
+    sio_drain_options drain;  /* for SIGUSR1 and SIGUSR2 */
     bool deny_query;          /* refuse handshakes with `deny` in the query */
     const char *cors_ask;     /* the origin that on_cors_origin allows; NULL: it
                                  is not set */

@@ -4,8 +4,9 @@
  *   testserver --profile NAME [--port N] [--host A] ...
  *
  * It prints "listening on PORT" when it can be reached, writes warnings to
- * stderr, and ends with 0 on SIGTERM and SIGINT.  On SIGHUP it closes and
- * listens again, which it prints anew.  /hello answers with text, /echo with
+ * stderr, and ends with 0 on SIGTERM and SIGINT, and on SIGUSR1 when it has
+ * been drained.  On SIGHUP it closes and listens again, on SIGUSR2 after it has
+ * been drained, which it prints anew.  /hello answers with text, /echo with
  * the request as JSON, /who with the client's address.  The options stand in
  * testserver_options.c, the profiles in profile_*.c.
  */
@@ -267,6 +268,17 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int events)
     sio_server_stop(ts->server);
 }
 
+static void on_drain(struct ev_loop *loop, ev_signal *signal, int events)
+{
+    (void)events;
+    (void)loop;
+    testserver *ts = signal->data;
+    ts->again = signal->signum == SIGUSR2;
+    if (sio_server_drain(ts->server, &ts->options->drain) != SIO_OK) {
+        fprintf(stderr, "error it cannot be drained\n");
+    }
+}
+
 static bool set_up(testserver *ts, const profile *own)
 {
     const char *dir = ts->options->static_dir;
@@ -299,19 +311,25 @@ static void serve(testserver *ts)
 {
     bool threaded = ts->options->config.threads > 1;
     pthread_t thread;
-    ev_signal term, interrupt, hangup;
+    ev_signal term, interrupt, hangup, drain, renew;
     if (threaded && pthread_create(&thread, NULL, run_server, ts) != 0) {
         return;
     }
     ev_signal_init(&term, on_signal, SIGTERM);
     ev_signal_init(&interrupt, on_signal, SIGINT);
     ev_signal_init(&hangup, on_hangup, SIGHUP);
+    ev_signal_init(&drain, on_drain, SIGUSR1);
+    ev_signal_init(&renew, on_drain, SIGUSR2);
+    drain.data = ts;
+    renew.data = ts;
     term.data = ts;
     interrupt.data = ts;
     hangup.data = ts;
     ev_signal_start(ts->loop, &term);
     ev_signal_start(ts->loop, &interrupt);
     ev_signal_start(ts->loop, &hangup);
+    ev_signal_start(ts->loop, &drain);
+    ev_signal_start(ts->loop, &renew);
 
     tell_port(ts);
     ev_run(ts->loop, 0);
@@ -322,6 +340,8 @@ static void serve(testserver *ts)
     ev_signal_stop(ts->loop, &term);
     ev_signal_stop(ts->loop, &interrupt);
     ev_signal_stop(ts->loop, &hangup);
+    ev_signal_stop(ts->loop, &drain);
+    ev_signal_stop(ts->loop, &renew);
 }
 
 static int run(const options *opts, const profile *own)

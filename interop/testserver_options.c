@@ -75,6 +75,12 @@ static const row rows[] = {
     {"body-timeout", KIND_U32, AT(config.body_timeout_ms)},
     {"keep-alive", KIND_U32, AT(config.keep_alive_ms)},
     {"close-timeout", KIND_U32, AT(config.close_timeout_ms)},
+    {"stop-timeout", KIND_U32, AT(config.stop_timeout_ms)},
+    {"drain-rate", KIND_U32, AT(drain.rate)},
+    {"drain-jitter", KIND_U32, AT(drain.jitter)},
+    {"drain-backlog", KIND_U32, AT(drain.backlog_ms)},
+    {"drain-retry-after", KIND_U32, AT(drain.retry_after_s)},
+    {"drain-stop-listening", KIND_ON, AT(drain.stop_listening)},
     {"max-backlog", KIND_U32, AT(config.max_backlog)},
     {"max-header-bytes", KIND_U32, AT(config.max_header_bytes)},
     {"max-headers", KIND_U32, AT(config.max_headers)},
@@ -281,7 +287,8 @@ static bool walk(int argc, char **argv, options *opts, bool profile_only)
 
 bool options_parse(int argc, char **argv, options *opts)
 {
-    *opts = (options){.config = sio_server_config_default()};
+    *opts = (options){.config = sio_server_config_default(),
+                      .drain = sio_drain_options_default()};
     opts->config.port = 0;
     opts->config.threads = 1;
     if (!walk(argc, argv, opts, true)) {

@@ -96,6 +96,14 @@ export async function startServer(profile, options = {}) {
     });
   });
 
+  async function drain() {
+    child.kill('SIGUSR1');
+    const { code, signal } = await ended;
+    if (code !== 0 || signal) {
+      throw new Error(`the server ${describeEnd(code, signal)} after SIGUSR1\n${stderr}`);
+    }
+  }
+
   async function finish() {
     if (end) throw new Error(`the server ${describeEnd(end.code, end.signal)} too early\n${stderr}`);
     child.kill('SIGTERM');
@@ -117,5 +125,7 @@ export async function startServer(profile, options = {}) {
     stdout: () => stdout,
     stderr: () => stderr,
     stop: () => (stopping ??= finish()),
+    /** The same by SIGUSR1, which drains it. */
+    drain: () => (stopping ??= drain()),
   };
 }
