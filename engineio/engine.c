@@ -104,11 +104,23 @@ eio_session *eio_engine_next(const eio_engine *engine, uint64_t *cursor)
     while ((node = sio_map_walk_next(&walk)) != NULL) {
         eio_session *s = SIO_OWNER(node, eio_session, node);
         *cursor = node->hash == UINT64_MAX ? UINT64_MAX : node->hash + 1;
-        if (s->state != EIO_STATE_CLOSING) {
+        if (s->state != EIO_STATE_CLOSING && s->state != EIO_STATE_UPGRADING) {
             return s;
         }
     }
     return NULL;
+}
+
+bool eio_engine_in_use(const eio_engine *engine)
+{
+    sio_map_walk walk = sio_map_walk_start(&engine->sessions);
+    sio_map_node *node;
+    while ((node = sio_map_walk_next(&walk)) != NULL) {
+        if (SIO_OWNER(node, eio_session, node)->state != EIO_STATE_CLOSING) {
+            return true;
+        }
+    }
+    return false;
 }
 
 const char *eio_reason_text(eio_reason reason)

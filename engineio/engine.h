@@ -92,11 +92,17 @@ void eio_engine_deinit(eio_engine *engine);
 void eio_engine_close_all(eio_engine *engine, eio_close_mode mode);
 
 /*
- * A session that is open; NULL when there is none.  Called again with the same
- * `*cursor`, 0 at first, it gives the others, each once, whatever happens to
- * them in between; those that are opened meanwhile it may give or not.
+ * A session that may be closed; NULL when there is none.  Called again with the
+ * same `*cursor`, 0 at first, it gives the others, each once, whatever happens
+ * to them in between; those that are opened meanwhile it may give or not.
+ *
+ * Left out are those that are closing, and those amid an upgrade: their clients
+ * have stopped polling, and would not hear of the end.
  */
 eio_session *eio_engine_next(const eio_engine *engine, uint64_t *cursor);
+
+/* Whether there is a session that is not closing. */
+bool eio_engine_in_use(const eio_engine *engine);
 
 static inline uint64_t eio_now(const eio_engine *engine)
 {

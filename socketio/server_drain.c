@@ -70,6 +70,20 @@ static void look_whether_over(sio_worker *worker)
     }
 }
 
+/* The walk is at its end.  Some may have been left out, in the middle of an
+ * upgrade: it begins again for them. */
+static void walk_ended(sio_worker *worker)
+{
+    sio_drain *d = &worker->drain;
+    if (eio_engine_in_use(&worker->engine)) {
+        d->cursor = 0;
+        d->due = (worker->loop.now + LOOK_MS) * 1000;
+        return;
+    }
+    d->told = true;
+    d->patience = worker->loop.now + worker->server->drain_options.backlog_ms;
+}
+
 /* Ends those whose turn it is. */
 static void end_due(sio_worker *worker)
 {
@@ -81,9 +95,7 @@ static void end_due(sio_worker *worker)
     while (d->due <= now) {
         eio_session *s = eio_engine_next(&worker->engine, &d->cursor);
         if (s == NULL) {
-            d->told = true;
-            d->patience =
-                worker->loop.now + worker->server->drain_options.backlog_ms;
+            walk_ended(worker);
             return;
         }
         d->due += next_pause(worker);

@@ -491,6 +491,53 @@ static void test_orphan(void **state)
     rig_deinit(&rig);
 }
 
+/* Closes one after the other as often as there is one; gives how many. */
+static int close_each(engine_rig *rig, uint64_t *cursor)
+{
+    eio_session *s;
+    int count = 0;
+    while ((s = eio_engine_next(&rig->engine, cursor)) != NULL) {
+        eio_session_close(s, LINGER);
+        count++;
+    }
+    return count;
+}
+
+/* One by one, whatever becomes of them: those that linger, and those that are
+ * gone.  Upgrades are left to end. */
+static void test_one_by_one(void **state)
+{
+    (void)state;
+    engine_rig rig;
+    uint64_t cursor = 0;
+    rig_init(&rig);
+    assert_null(eio_engine_next(&rig.engine, &cursor));
+    assert_false(eio_engine_in_use(&rig.engine));
+    for (int i = 0; i < 50; i++) {
+        (void)rig_open(&rig, i % 2 == 0 ? SOCKET : POLLING);
+    }
+    rig_client *amid = rig_open(&rig, POLLING);
+    memory_transport *ws = rig_probe(amid);
+    assert_non_null(ws);
+    rig_receive(ws, "2probe");
+    rig_client *offered = rig_open(&rig, POLLING);
+    assert_non_null(rig_probe(offered)); /* has not said anything */
+    assert_int_equal(close_each(&rig, &cursor), 51);
+    assert_int_equal(rig.engine.sessions.count, 25 + 2);
+    assert_true(eio_engine_in_use(&rig.engine));
+    cursor = 0;
+    assert_int_equal(close_each(&rig, &cursor), 0);
+    rig_receive(ws, "5");
+    assert_int_equal(close_each(&rig, &cursor), 0);
+    cursor = 0;
+    assert_int_equal(close_each(&rig, &cursor), 1);
+    assert_false(eio_engine_in_use(&rig.engine));
+    rig_turn(&rig);
+    assert_null(amid->session);
+    assert_non_null(offered->session); /* it lingers */
+    rig_deinit(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -504,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_closes_in_message),
         cmocka_unit_test(test_close_all),
         cmocka_unit_test(test_close_all_lingers),
+        cmocka_unit_test(test_one_by_one),
         cmocka_unit_test(test_close_all_loses_half),
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_orphan),

@@ -121,6 +121,17 @@ describe('a server that is drained', () => {
     await ended;
   });
 
+  drained('OP04 lets upgrades end first', { 'drain-rate': 0 }, async (t, begin) => {
+    const server = await begin();
+    // They begin to upgrade at once, and are told in the middle of that.
+    const all = await crowd(t, server, 20, { reconnection: false });
+    const gone = all.map((socket) => next(socket, 'disconnect'));
+    const begun = now();
+    await server.drain();
+    await Promise.all(gone);
+    assert.ok(now() - begun < 3000, `${now() - begun} ms`);
+  });
+
   drained('OP04 sends what is queued before it ends a session', { 'drain-rate': 0, 'max-backlog': 50_000_000 }, async (t, begin) => {
     const server = await begin();
     const all = await crowd(t, server, 2, { reconnection: false });
