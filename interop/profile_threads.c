@@ -13,8 +13,8 @@
  *                    broadcast N, ask MS
  *
  * On "/gate" a middleware answers from that thread too: it refuses those whose
- * auth has `no`.  GET /loops gives what each loop counts, GET /slow answers
- * from the other thread.
+ * auth has `no`.  GET /loops gives what each loop counts, GET /rooms how many
+ * rooms there are on all loops, GET /slow answers from the other thread.
  */
 
 #include <stdio.h>
@@ -285,6 +285,31 @@ static void on_slow(sio_http_request *request, void *arg)
     }
 }
 
+/* How many rooms there are, the parts of each loop counted one by one. */
+static atomic_int rooms;
+
+static void on_room_change(sio_namespace *nsp, sio_room_change change,
+                           const char *room, const char *id, void *arg)
+{
+    (void)nsp;
+    (void)room;
+    (void)id;
+    (void)arg;
+    if (change == SIO_ROOM_CREATED) {
+        atomic_fetch_add(&rooms, 1);
+    } else if (change == SIO_ROOM_DELETED) {
+        atomic_fetch_sub(&rooms, 1);
+    }
+}
+
+static void on_rooms(sio_http_request *request, void *arg)
+{
+    char text[16];
+    (void)arg;
+    int len = snprintf(text, sizeof(text), "%d", atomic_load(&rooms));
+    sio_http_respond(request, 200, "application/json", text, (size_t)len);
+}
+
 static void on_loops(sio_http_request *request, void *arg)
 {
     const sio_server *server = server_of(arg)->server;
@@ -339,6 +364,8 @@ bool profile_threads_setup(testserver *ts)
         }
     }
     return sio_namespace_use(gate, on_gate, ts) == SIO_OK &&
+           sio_namespace_on_room(root, on_room_change, NULL) == SIO_OK &&
+           sio_server_on_http(ts->server, "/rooms", on_rooms, ts) == SIO_OK &&
            sio_server_on_http(ts->server, "/loops", on_loops, ts) == SIO_OK &&
            sio_server_on_http(ts->server, "/slow", on_slow, ts) == SIO_OK;
 }

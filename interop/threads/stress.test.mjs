@@ -1,14 +1,19 @@
-// Everything at once for ten seconds: whatever is numbered comes once and in
-// order.
+// Everything at once: whatever is numbered comes once and in order, and nothing
+// is left behind.
+//
+//   STRESS_CLIENTS   how many, default 40
+//   STRESS_SECONDS   for how long, default 10
+//   SEED             of what they do
 
 import assert from 'node:assert/strict';
-import { LIMIT, WAYS, ask, connection, eventually, next } from '../support/client.mjs';
+import { LIMIT, WAYS, ask, connection, eventually, getJson, next } from '../support/client.mjs';
 import { io } from 'socket.io-client';
 import { within } from '../support/raw.mjs';
-import { counted, deserted, loops, withThreads } from '../support/threads.mjs';
+import { counted, deserted, loops, sum, withThreads } from '../support/threads.mjs';
 
-const CLIENTS = 40;
-const DURATION = 10_000; // ms
+const CLIENTS = Number(process.env.STRESS_CLIENTS ?? 40);
+const SECONDS = Number(process.env.STRESS_SECONDS ?? 10);
+const DURATION = SECONDS * 1000;
 const ROOMS = 5;
 const TOLD = 'io server disconnect';
 
@@ -192,7 +197,7 @@ class Actor {
 }
 
 withThreads('everything at once', {}, (on) => {
-  on(`${CLIENTS} clients for ten seconds`, async (t, server) => {
+  on(`${CLIENTS} clients for ${SECONDS} seconds`, async (t, server) => {
     const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
     t.diagnostic(`seed ${seed}`);
     const random = randomOf(seed);
@@ -220,7 +225,14 @@ withThreads('everything at once', {}, (on) => {
     const lives = actors.reduce((n, actor) => n + actor.lives, 0);
     t.diagnostic(`${steps} steps, ${lives} lives`);
     assert.ok(lives > 2 * CLIENTS, `${lives} lives`);
+    const rooms = new Set(actors.map(({ room }) => room)).size;
+    assert.ok((await getJson(server, '/rooms')) >= rooms);
     actors.forEach(({ socket }) => socket.disconnect());
     await deserted(server);
-  }, { timeout: 90_000 });
+    assert.equal(await getJson(server, '/rooms'), 0);
+    const old = await loops(server);
+    for (const what of ['backlog_bytes', 'sessions_polling', 'sessions_websocket']) assert.equal(sum(old, what), 0, what);
+    // The one that asks is left.
+    await eventually(() => counted(server, 'connections'), (n) => n <= 1, 'connections');
+  }, { timeout: 80_000 + DURATION });
 });
