@@ -144,6 +144,9 @@ static void on_begin(sio_message *message)
 static void on_drain(sio_message *message)
 {
     sio_server *server = SIO_OWNER(message, sio_server, drain);
+    if (server->workers[0].state != SIO_WORKER_RUNNING) {
+        return; /* it is being stopped */
+    }
     server->draining = server->config.threads;
     for (unsigned i = 1; i < server->config.threads; i++) {
         (void)sio_inbox_post(&server->workers[i].loop.inbox,

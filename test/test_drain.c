@@ -452,6 +452,40 @@ static void test_no_listening(void **state)
 /* --------------------------------------------------------------- stopping --
  */
 
+/* A stop before, after and amid: each life ends once, and the next is whole. */
+static void test_with_stop(void **state)
+{
+    sio_server_config config = server_rig_config();
+    sio_drain_options o = SIO_DRAIN_OPTIONS_DEFAULT;
+    (void)state;
+    config.threads = 3;
+    o.rate = 1000;
+    sio_server *server = server_rig_make(&config);
+    for (int life = 0; life < 30; life++) {
+        ws_client clients[6];
+        assert_int_equal(sio_server_listen(server), SIO_OK);
+        pthread_t thread = server_rig_start(server);
+        open_all(clients, 6, sio_server_port(server));
+        if (life % 3 == 0) {
+            sio_server_stop(server);
+        }
+        sio_error err = sio_server_drain(server, &o);
+        assert_true(err == SIO_OK || (life % 3 == 0 && err == SIO_ERR_CLOSED));
+        if (life % 3 == 2) {
+            usleep((useconds_t)life * 200);
+        }
+        if (life % 3 != 0) {
+            sio_server_stop(server);
+        }
+        for (int i = 0; i < 6; i++) {
+            ws_client_close(&clients[i]);
+        }
+        server_rig_join(thread, server);
+        assert_int_equal(sio_server_counter(server, SIO_COUNTER_SESSIONS), 0);
+    }
+    sio_server_free(server);
+}
+
 static void patient(sio_server_config *config)
 {
     config->stop_timeout_ms = 20000;
@@ -513,8 +547,8 @@ int main(void)
         CASE(test_meanwhile),    CASE(test_stop_listening),
         CASE(test_backlog),      CASE(test_limit),
         CASE(test_arguments),    CASE(test_again),
-        CASE(test_no_listening), CASE(test_silent_peer),
-        CASE(test_stop_limit),
+        CASE(test_no_listening), CASE(test_with_stop),
+        CASE(test_silent_peer),  CASE(test_stop_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
