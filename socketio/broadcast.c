@@ -99,6 +99,24 @@ static void emit_to(sio_socket *socket, void *arg)
     }
 }
 
+/* The same where somebody listens to what goes out: recipients are taken
+ * beforehand, as those who listen may change who they are. */
+static void emit_told(const emission *e, sio_local *local,
+                      const sio_broadcast *b)
+{
+    sio_crowd crowd = {0};
+    sio_crowd_gather(&crowd, local, b);
+    for (size_t i = 0; i < crowd.count; i++) {
+        sio_socket *socket = crowd.sockets[i];
+        if (socket->state == SIO_SOCKET_CONNECTED &&
+            !sio_socket_drops(socket, e->flags) &&
+            sio_any_tell(&e->out, socket)) {
+            (void)sio_outgoing_send(&e->out, socket); /* costs that socket */
+        }
+    }
+    sio_crowd_disperse(&crowd);
+}
+
 /* Has it wait for the end of the turn, with others for the same; false where it
  * is not for one room, or all, or may be dropped. */
 static bool join_batch(const emission *e, sio_local *local,
@@ -123,6 +141,10 @@ static void run_emission(sio_task *task, sio_local *local,
                          const sio_broadcast *b)
 {
     emission *e = SIO_OWNER(task, emission, task);
+    if (local->nsp->outgoing.count != 0) {
+        emit_told(e, local, b);
+        return;
+    }
     if (sio_metric_get(&local->connected) == 0 || join_batch(e, local, b)) {
         return;
     }

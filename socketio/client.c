@@ -74,6 +74,11 @@ __attribute__((cold)) static void blame(sio_client *client, sio_error why)
     expel_all(client, SIO_DISCONNECT_FORCED_SERVER_CLOSE, why);
 }
 
+void sio_client_blame(sio_client *client, sio_error why)
+{
+    blame(client, why);
+}
+
 void sio_client_close(sio_client *client)
 {
     sio_batch_flush(client->loop);
@@ -422,6 +427,7 @@ static void on_closed(void *user, eio_session *session, eio_reason reason,
     client->session = NULL;
     sio_newcomer_end(client);
     expel_all(client, reason_of(reason), why);
+    sio_event_nexts_forget(client);
     drop_incoming(client);
 }
 

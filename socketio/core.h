@@ -57,10 +57,11 @@ typedef struct sio_batch {
 typedef struct sio_loop {
     struct sio_core *core;
     eio_engine *engine;
-    unsigned index;   /* in core->loops */
-    sio_link nexts;   /* of sio_next: middlewares that have not answered */
-    sio_socket *dead; /* by next_dead: no client's any more ... */
-    sio_mortal sweep; /* ... and let go of at the end of the turn */
+    unsigned index;       /* in core->loops */
+    sio_link nexts;       /* of sio_next: middlewares that have not answered */
+    sio_link event_nexts; /* of sio_event_next: the same for events */
+    sio_socket *dead;     /* by next_dead: no client's any more ... */
+    sio_mortal sweep;     /* ... and let go of at the end of the turn */
     sio_prefix prefixes[SIO_PREFIXES];
     sio_batch batch;
     sio_parser_room room; /* for a parser that needs it */
@@ -92,6 +93,9 @@ typedef struct sio_core {
 typedef struct sio_handler {
     sio_event_fn *fn; /* NULL once taken back, while its list is in use */
     void *arg;
+    bool once;
+    bool first;         /* goes to the front when its list is free again */
+    _Atomic bool spent; /* has been called, and was for once */
 } sio_handler;
 
 /* The handlers of one event. */
@@ -102,7 +106,7 @@ typedef struct sio_handlers {
     sio_handler *items;
     size_t count;
     unsigned running; /* walks under way */
-    bool untidy;      /* some were taken back during one */
+    bool untidy;      /* some were taken back, or put first, during one */
     bool plain;       /* the name is written in JSON as it is */
 } sio_handlers;
 
@@ -162,7 +166,8 @@ struct sio_namespace {
     uint64_t serial;             /* no other has or had the same; not 0 */
     sio_local *locals;           /* core->loop_count of them, owned */
     sio_map handlers;            /* of sio_handlers, by event */
-    sio_handlers any;
+    sio_handlers any, outgoing;  /* catch-all: what comes, what goes */
+    sio_hooks event_middlewares, event_errors;
     sio_hooks middlewares, connection, disconnecting, disconnect, drained,
         upgrade, room;
     size_t name_len;
@@ -251,6 +256,8 @@ struct sio_client {
     eio_session *session;   /* the one it is part of; NULL once closed */
     sio_link sockets;       /* of sio_socket.in_client */
     unsigned count;         /* of sockets in that list */
+    uint32_t waiting;       /* KiB of events that middlewares have not let pass;
+                               see event_middleware.c */
     sio_newcomer *newcomer; /* NULL once a namespace has been joined */
     sio_incoming *incoming;
 };
@@ -263,6 +270,9 @@ void sio_client_close(sio_client *client);
 
 /* The same because the server shuts down. */
 void sio_client_dismiss(sio_client *client);
+
+/* Ends the session because its peer broke a rule. */
+void sio_client_blame(sio_client *client, sio_error why);
 
 /* Sends a packet without attachments. */
 sio_error sio_client_send(sio_client *client, sio_frame *frame);
@@ -518,5 +528,43 @@ void sio_event_init(sio_event *event, sio_socket *socket,
                     const sio_packet *packet, const sio_binary *binaries);
 void sio_event_deinit(sio_event *event);
 void sio_event_free_tree(sio_event *event);
+
+/* Calls the handlers of its name.  The socket has to be connected. */
+void sio_event_deliver(sio_event *event);
+
+/* Calls handlers as long as the socket's state stays. */
+void sio_handlers_run(sio_handlers *handlers, sio_socket *socket,
+                      sio_event *event);
+
+sio_error sio_handlers_add(sio_handlers *handlers, sio_handler handler);
+
+/* Takes back one handler with these values, or all where `fn` is NULL. */
+void sio_handlers_remove(sio_handlers *handlers, sio_event_fn *fn, void *arg);
+
+/* Runs the middlewares for an event, and what follows from their answers.
+ * Takes what the event holds. */
+void sio_event_filter(sio_event *event);
+
+/* Of a client that has no session any more, and of all when the server ends. */
+void sio_event_nexts_forget(sio_client *client);
+void sio_event_nexts_free(sio_loop *loop);
+
+/* Events, not acks. */
+static inline bool sio_outgoing_is_event(const sio_outgoing *out)
+{
+    uint8_t type = eio_message_text(out->text)[0];
+    return type == '0' + SIO_PACKET_EVENT ||
+           type == '0' + SIO_PACKET_BINARY_EVENT;
+}
+
+/* sio_any_outgoing() for when somebody listens. */
+bool sio_any_tell(const sio_outgoing *out, sio_socket *socket);
+
+/* Tells those who listen to what goes out to the socket, which may do anything;
+ * whether it still is to be sent. */
+static inline bool sio_any_outgoing(const sio_outgoing *out, sio_socket *socket)
+{
+    return socket->nsp->outgoing.count == 0 || sio_any_tell(out, socket);
+}
 
 #endif

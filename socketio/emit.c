@@ -69,7 +69,8 @@ sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
         return err;
     }
     out.form = (flags & SIO_EMIT_NO_COMPRESS) != 0 ? EIO_FORM_PLAIN : 0;
-    err = sio_outgoing_send(&out, socket);
+    err = sio_any_outgoing(&out, socket) ? sio_outgoing_send(&out, socket)
+                                         : SIO_ERR_CLOSED;
     sio_outgoing_deinit(&out);
     return err;
 }
@@ -197,7 +198,9 @@ sio_error sio_socket_emit_ack_args(sio_socket *socket, const char *event,
     if (err != SIO_OK) {
         return err;
     }
-    err = sio_ack_expect(socket, id, timeout_ms, on_ack, arg);
+    err = sio_any_outgoing(&out, socket)
+              ? sio_ack_expect(socket, id, timeout_ms, on_ack, arg)
+              : SIO_ERR_CLOSED;
     if (err == SIO_OK) {
         err = sio_outgoing_send(&out, socket);
         if (err != SIO_OK) {

@@ -35,29 +35,85 @@ static void tidy(sio_handlers *handlers)
 {
     size_t to = 0;
     for (size_t i = 0; i < handlers->count; i++) {
-        if (handlers->items[i].fn != NULL) {
-            handlers->items[to++] = handlers->items[i];
+        sio_handler one = handlers->items[i];
+        if (one.fn == NULL || one.spent) {
+            continue;
         }
+        size_t at = one.first ? 0 : to;
+        memmove(&handlers->items[at + 1], &handlers->items[at],
+                (to - at) * sizeof(one));
+        one.first = false;
+        handlers->items[at] = one;
+        to++;
     }
     handlers->count = to;
     handlers->untidy = false;
 }
 
-static void run(sio_handlers *handlers, sio_socket *socket, sio_event *event)
+/* Whether one that is for once has not been called yet. */
+static bool spend(sio_handlers *handlers, sio_handler *handler, bool fixed)
+{
+    if (!fixed) {
+        handlers->untidy = true;
+    }
+    return !atomic_exchange_explicit(&handler->spent, true,
+                                     memory_order_relaxed);
+}
+
+void sio_handlers_run(sio_handlers *handlers, sio_socket *socket,
+                      sio_event *event)
 {
     size_t count = handlers->count; /* those added meanwhile have to wait */
     bool fixed = socket->nsp->core->fixed; /* then others are reading too */
+    uint8_t state = socket->state;
     if (!fixed) {
         handlers->running++;
     }
-    for (size_t i = 0; i < count && socket->state == SIO_SOCKET_CONNECTED;
-         i++) {
-        const sio_handler *handler = &handlers->items[i];
-        if (handler->fn != NULL) {
+    for (size_t i = 0; i < count && socket->state == state; i++) {
+        sio_handler *handler = &handlers->items[i];
+        if (handler->fn != NULL &&
+            (!handler->once || spend(handlers, handler, fixed))) {
             handler->fn(socket, event, handler->arg);
         }
     }
     if (!fixed && --handlers->running == 0 && handlers->untidy) {
+        tidy(handlers);
+    }
+}
+
+sio_error sio_handlers_add(sio_handlers *handlers, sio_handler handler)
+{
+    sio_handler *items =
+        realloc(handlers->items, (handlers->count + 1) * sizeof(*items));
+    if (items == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    items[handlers->count] = handler;
+    handlers->items = items;
+    handlers->count++;
+    if (handler.first) {
+        handlers->untidy = true;
+        if (handlers->running == 0) {
+            tidy(handlers);
+        }
+    }
+    return SIO_OK;
+}
+
+void sio_handlers_remove(sio_handlers *handlers, sio_event_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < handlers->count; i++) {
+        sio_handler *item = &handlers->items[i];
+        if (fn == NULL ||
+            (item->fn == fn && item->arg == arg && !item->spent)) {
+            item->fn = NULL; /* where a walk is under way, it keeps its place */
+            handlers->untidy = true;
+            if (fn != NULL) {
+                break;
+            }
+        }
+    }
+    if (handlers->running == 0 && handlers->untidy) {
         tidy(handlers);
     }
 }
@@ -106,16 +162,28 @@ void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
     sio_event event;
     sio_event_init(&event, socket, packet, binaries);
     if (nsp->any.count != 0) {
-        run(&nsp->any, socket, &event);
+        sio_handlers_run(&nsp->any, socket, &event);
     }
-    if (packet->name.len != 0 && nsp->handlers.count != 0) {
-        sio_handlers *handlers = find_handlers(&event);
-        if (handlers != NULL) {
-            event.name = handlers->name;
-            run(handlers, socket, &event);
-        }
+    if (nsp->event_middlewares.count != 0) {
+        sio_event_filter(&event);
+        return;
+    }
+    if (socket->state == SIO_SOCKET_CONNECTED) {
+        sio_event_deliver(&event);
     }
     sio_event_deinit(&event);
+}
+
+void sio_event_deliver(sio_event *event)
+{
+    if (event->raw_name.len == 0 || event->socket->nsp->handlers.count == 0) {
+        return;
+    }
+    sio_handlers *handlers = find_handlers(event);
+    if (handlers != NULL) {
+        event->name = handlers->name;
+        sio_handlers_run(handlers, event->socket, event);
+    }
 }
 
 /* ------------------------------------------------------------ accessors -- */

@@ -56,6 +56,9 @@ static void free_namespace(sio_namespace *nsp)
         free(handlers);
     }
     free_handlers(&nsp->any);
+    free_handlers(&nsp->outgoing);
+    free(nsp->event_middlewares.items);
+    free(nsp->event_errors.items);
     free(nsp->middlewares.items);
     free(nsp->connection.items);
     free(nsp->disconnecting.items);
@@ -237,6 +240,7 @@ void sio_loop_init(sio_loop *loop, sio_core *core, eio_engine *engine,
                        .sweep = {.destroy = sweep},
                        .batch = {.number = 1}};
     sio_list_init(&loop->nexts);
+    sio_list_init(&loop->event_nexts);
 }
 
 static void close_local(sio_local *local)
@@ -375,22 +379,8 @@ static sio_handlers *new_handlers(sio_namespace *nsp, const char *event)
     return handlers;
 }
 
-static sio_error add_handler(sio_handlers *handlers, sio_event_fn *fn,
-                             void *arg)
-{
-    sio_handler *items =
-        realloc(handlers->items, (handlers->count + 1) * sizeof(*items));
-    if (items == NULL) {
-        return SIO_ERR_NO_MEMORY;
-    }
-    items[handlers->count] = (sio_handler){fn, arg};
-    handlers->items = items;
-    handlers->count++;
-    return SIO_OK;
-}
-
-sio_error sio_namespace_on(sio_namespace *nsp, const char *event,
-                           sio_event_fn *fn, void *arg)
+static sio_error add_handler(sio_namespace *nsp, const char *event,
+                             sio_handler handler)
 {
     if (sio_event_name_reserved(sio_text(event))) {
         return SIO_ERR_RESERVED;
@@ -403,31 +393,28 @@ sio_error sio_namespace_on(sio_namespace *nsp, const char *event,
         handlers = new_handlers(nsp, event);
     }
     return handlers == NULL ? SIO_ERR_NO_MEMORY
-                            : add_handler(handlers, fn, arg);
+                            : sio_handlers_add(handlers, handler);
 }
 
-sio_error sio_namespace_on_any(sio_namespace *nsp, sio_event_fn *fn, void *arg)
+sio_error sio_namespace_on(sio_namespace *nsp, const char *event,
+                           sio_event_fn *fn, void *arg)
 {
-    return nsp->core->fixed ? SIO_ERR_STATE : add_handler(&nsp->any, fn, arg);
+    return add_handler(nsp, event, (sio_handler){.fn = fn, .arg = arg});
+}
+
+sio_error sio_namespace_once(sio_namespace *nsp, const char *event,
+                             sio_event_fn *fn, void *arg)
+{
+    return add_handler(nsp, event,
+                       (sio_handler){.fn = fn, .arg = arg, .once = true});
 }
 
 void sio_namespace_off(sio_namespace *nsp, const char *event, sio_event_fn *fn,
                        void *arg)
 {
     sio_handlers *handlers = nsp->core->fixed ? NULL : handlers_of(nsp, event);
-    for (size_t i = 0; handlers != NULL && i < handlers->count; i++) {
-        sio_handler *item = &handlers->items[i];
-        if (item->fn != fn || item->arg != arg) {
-            continue;
-        }
-        if (handlers->running != 0) {
-            item->fn = NULL; /* a walk is under way: keep its places */
-            handlers->untidy = true;
-            return;
-        }
-        handlers->count--;
-        memmove(item, item + 1, (handlers->count - i) * sizeof(*item));
-        return;
+    if (handlers != NULL && fn != NULL) {
+        sio_handlers_remove(handlers, fn, arg);
     }
 }
 

@@ -213,7 +213,7 @@ bool sio_event_place(sio_socket *socket, const char *event,
                      const sio_args *args)
 {
     args = args == NULL ? &no_args : args;
-    if (!is_one_text(socket, args)) {
+    if (!is_one_text(socket, args) || socket->nsp->outgoing.count != 0) {
         return false;
     }
     const sio_prefix *prefix =

@@ -214,6 +214,7 @@ void sio_nexts_free(sio_loop *loop)
     while (!sio_list_empty(&loop->nexts)) {
         end_next(SIO_OWNER(loop->nexts.next, sio_next, link));
     }
+    sio_event_nexts_free(loop);
 }
 
 static void run_middleware(sio_next *next)

@@ -143,6 +143,26 @@ static void ask(sio_socket *socket, void *arg)
     }
 }
 
+/* The same where somebody listens to what goes out.  All are told of before the
+ * first is asked, so that no answer is in before the number of those who are
+ * asked is known. */
+static void ask_told(request *r, sio_local *local, const sio_broadcast *b)
+{
+    sio_crowd crowd = {0};
+    sio_crowd_gather(&crowd, local, b);
+    for (size_t i = 0; i < crowd.count; i++) {
+        if (crowd.sockets[i]->state == SIO_SOCKET_CONNECTED) {
+            (void)sio_any_tell(&r->out, crowd.sockets[i]);
+        }
+    }
+    for (size_t i = 0; i < crowd.count; i++) {
+        if (crowd.sockets[i]->state == SIO_SOCKET_CONNECTED) {
+            ask(crowd.sockets[i], r);
+        }
+    }
+    sio_crowd_disperse(&crowd);
+}
+
 static void run_request(sio_task *task, sio_local *local,
                         const sio_broadcast *b)
 {
@@ -150,7 +170,11 @@ static void run_request(sio_task *task, sio_local *local,
     part *p = &r->survey->parts[local->loop->index];
     atomic_fetch_add_explicit(&r->survey->refs, 1, memory_order_relaxed);
     p->survey = r->survey;
-    sio_recipients_each(local, b, ask, r);
+    if (local->nsp->outgoing.count == 0) {
+        sio_recipients_each(local, b, ask, r);
+    } else {
+        ask_told(r, local, b);
+    }
     if (p->expected == 0) {
         send_home(p); /* by message, so that nobody is told too early */
     }

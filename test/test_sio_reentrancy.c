@@ -21,12 +21,17 @@ typedef enum where {
     DRAINED,
     UPGRADE,
     ROOM,
+    OUTGOING, /* from here on, listened to only where something is done */
+    EVENT_MIDDLEWARE,
+    EVENT_LATE, /* before it is answered, when the packet has gone */
+    EVENT_ERROR,
     NOWHERE
 } where;
 
 static const char *const places[] = {
-    "middleware",    "connection", "any",     "event",   "ack",
-    "disconnecting", "disconnect", "drained", "upgrade", "room"};
+    "middleware",    "connection",       "any",        "event",      "ack",
+    "disconnecting", "disconnect",       "drained",    "upgrade",    "room",
+    "outgoing",      "event middleware", "event late", "event error"};
 
 static sio_rig rig;
 
@@ -380,6 +385,80 @@ static void on_room(sio_namespace *nsp, sio_room_change change,
     assert_true(room[0] != '\0' && (id == NULL || id[0] != '\0'));
 }
 
+static void on_outgoing(sio_socket *socket, sio_event *event, void *arg)
+{
+    (void)arg;
+    void *stage = sio_socket_data(socket);
+    assert_true(stage == NULL || stage != stages[DEAD]);
+    assert_false(sio_event_wants_ack(event));
+    act(OUTGOING, socket);
+    assert_true(sio_event_name(event)[0] != '\0');
+}
+
+/* Those that are not answered yet: of two, the older one is let pass when there
+ * is a third. */
+static struct late {
+    sio_event_next *next;
+    sio_event *event;
+    sio_socket *socket;
+} late[2];
+
+static void answer_late(void)
+{
+    struct late one = late[0];
+    late[0] = late[1];
+    late[1] = (struct late){0};
+    if (one.next != NULL) {
+        act(EVENT_LATE, one.socket);
+        assert_true(sio_event_arg_count(one.event) <= 1);
+        sio_event_next_pass(one.next);
+    }
+}
+
+static void on_event(sio_socket *socket, sio_event *event, sio_event_next *next,
+                     void *arg)
+{
+    (void)arg;
+    expect(socket, LIVING);
+    if (play.place == EVENT_LATE) {
+        answer_late();
+        late[late[0].next == NULL ? 0 : 1] = (struct late){next, event, socket};
+        return;
+    }
+    act(EVENT_MIDDLEWARE, socket);
+    assert_int_equal(sio_event_arg_count(event), 1);
+    if (play.place == EVENT_ERROR) {
+        sio_event_next_fail(next, "no", NULL);
+    } else {
+        sio_event_next_pass(next);
+    }
+}
+
+static void on_event_error(sio_socket *socket, sio_event *event,
+                           const char *message, const char *data, void *arg)
+{
+    (void)arg;
+    expect(socket, LIVING);
+    act(EVENT_ERROR, socket);
+    assert_string_equal(message, "no");
+    assert_null(data);
+    assert_int_equal(sio_event_arg_count(event), 1);
+}
+
+static void listen_to_new(sio_namespace *nsp)
+{
+    sio_error err = SIO_OK;
+    if (play.place == OUTGOING) {
+        err = sio_namespace_on_any_outgoing(nsp, on_outgoing, NULL);
+    } else if (play.place > OUTGOING && play.place < NOWHERE) {
+        err = sio_namespace_use_events(nsp, on_event, NULL);
+        err = err == SIO_OK
+                  ? sio_namespace_on_event_error(nsp, on_event_error, NULL)
+                  : err;
+    }
+    assert_int_equal(err, SIO_OK);
+}
+
 /* Everything twice: what comes second is not spared what the first has done. */
 static void listen_twice(sio_namespace *nsp)
 {
@@ -401,6 +480,7 @@ static void listen_twice(sio_namespace *nsp)
                             : err;
         err = err == SIO_OK ? sio_namespace_on_room(nsp, on_room, arg) : err;
         assert_int_equal(err, SIO_OK);
+        listen_to_new(nsp);
     }
     assert_int_equal(sio_namespace_use(nsp, on_middleware, NULL), SIO_OK);
 }
@@ -472,6 +552,8 @@ static void live(void)
     disconnect_self(sio_peer_socket(&peers[1], "/"));
     memory_transport_fail(peers[1].mt, SIO_ERR_OVERLAP);
     rig_advance(&rig.engine, 60000);
+    answer_late(); /* one of two; the other ends with the server */
+    late[0] = (struct late){0};
 }
 
 static void run(where place, const struct action *action, unsigned patience)

@@ -59,6 +59,7 @@ typedef struct sio_event sio_event;
 typedef struct sio_ack sio_ack;
 typedef struct sio_handshake sio_handshake;
 typedef struct sio_next sio_next;
+typedef struct sio_event_next sio_event_next;
 typedef struct sio_verdict sio_verdict;
 typedef struct sio_http_request sio_http_request;
 
@@ -727,6 +728,91 @@ typedef void sio_room_fn(sio_namespace *nsp, sio_room_change change,
 SIO_API sio_error sio_namespace_on_room(sio_namespace *nsp, sio_room_fn *fn,
                                         void *arg);
 
+/* As sio_namespace_on(), for the first such event of any client; it is then
+ * taken back by itself.  Setup. */
+SIO_API sio_error sio_namespace_once(sio_namespace *nsp, const char *event,
+                                     sio_event_fn *fn, void *arg);
+
+/*
+ * Catch-all handlers.  Those of sio_namespace_on_any() hear of every event that
+ * comes, before middlewares of events decide on it and before handlers by name,
+ * and may acknowledge it.  prepend puts one before all there are; off takes
+ * back the one with these values, or all where `fn` is NULL, and does nothing
+ * when it is too late.  listeners fills `out` with up to `cap` of them in their
+ * order, and returns how many there are.  Setup; listeners: Loop.
+ */
+typedef struct sio_listener {
+    sio_event_fn *fn;
+    void *arg;
+} sio_listener;
+
+SIO_API sio_error sio_namespace_prepend_any(sio_namespace *nsp,
+                                            sio_event_fn *fn, void *arg);
+SIO_API void sio_namespace_off_any(sio_namespace *nsp, sio_event_fn *fn,
+                                   void *arg);
+SIO_API size_t sio_namespace_listeners_any(const sio_namespace *nsp,
+                                           sio_listener *out, size_t cap);
+
+/*
+ * The same for events that go out: called once for each socket that an emit or
+ * a broadcast is sent to, on the socket's loop, before it is sent.  The event
+ * has name and arguments, and nothing to acknowledge.  Not called for acks, for
+ * volatile events that are dropped, and for arguments that are malformed.  A
+ * handler that disconnects the socket stops the event; one that emits to it is
+ * called for that too.  Broadcasts are sent one by one then, not gathered for
+ * the turn.  Setup; listeners: Loop.
+ */
+SIO_API sio_error sio_namespace_on_any_outgoing(sio_namespace *nsp,
+                                                sio_event_fn *fn, void *arg);
+SIO_API sio_error sio_namespace_prepend_any_outgoing(sio_namespace *nsp,
+                                                     sio_event_fn *fn,
+                                                     void *arg);
+SIO_API void sio_namespace_off_any_outgoing(sio_namespace *nsp,
+                                            sio_event_fn *fn, void *arg);
+SIO_API size_t sio_namespace_listeners_any_outgoing(const sio_namespace *nsp,
+                                                    sio_listener *out,
+                                                    size_t cap);
+
+/*
+ * A middleware of events decides on each event of a connected socket, after the
+ * catch-all handlers and before those by name; several run in the order of
+ * registration, each after the one before has let it pass.  It may change the
+ * event by sio_event_set(), and acknowledge it.
+ *
+ * Answer `next` exactly once, now or later, from any thread.  `event` is valid
+ * until then, and until the middleware has returned; it is for the socket's
+ * loop.  Of one socket, later events overtake one that waits.  Where the socket
+ * is disconnected meanwhile, an answer has no effect.
+ *
+ * Events that wait are copied.  A client for which more of them wait than
+ * max_payload x max_attachments bytes and 64 KiB, each counted as 1 KiB at
+ * least, is closed with SIO_ERR_LIMIT.  Setup.
+ */
+typedef void sio_event_middleware_fn(sio_socket *socket, sio_event *event,
+                                     sio_event_next *next, void *arg);
+SIO_API sio_error sio_namespace_use_events(sio_namespace *nsp,
+                                           sio_event_middleware_fn *fn,
+                                           void *arg);
+
+/* The event goes on; or goes no further, and nobody is told; or fails, and
+ * those of sio_namespace_on_event_error() are told.  Nothing is sent to the
+ * client in the latter two, and its ack stays unanswered unless somebody
+ * answers it.  `data` is any text, or NULL.  All take `next`, borrow the
+ * strings.  Any thread. */
+SIO_API void sio_event_next_pass(sio_event_next *next);
+SIO_API void sio_event_next_drop(sio_event_next *next);
+SIO_API void sio_event_next_fail(sio_event_next *next, const char *message,
+                                 const char *data);
+
+/* Told of an event that a middleware has let fail; without such a handler it is
+ * logged as `event_refused`.  Setup. */
+typedef void sio_event_error_fn(sio_socket *socket, sio_event *event,
+                                const char *message, const char *data,
+                                void *arg);
+SIO_API sio_error sio_namespace_on_event_error(sio_namespace *nsp,
+                                               sio_event_error_fn *fn,
+                                               void *arg);
+
 /* ---------------------------------------------------- arguments, events -- */
 
 /* All functions on a sio_event: Loop, in the callback that was given it. */
@@ -819,6 +905,18 @@ SIO_API sio_error sio_ack_send_args(sio_ack *ack, const sio_args *args);
 
 /* Lets go of `ack` without an answer.  NULL is allowed.  Any thread. */
 SIO_API void sio_ack_drop(sio_ack *ack);
+
+/*
+ * Gives the event another name, other arguments, or both, for those who are
+ * told of it after the caller; NULL leaves what there is.  Both are copied, so
+ * they may be views into the event; what was unpacked from it before is not
+ * valid any more.
+ *
+ * Returns SIO_OK; SIO_ERR_RESERVED, or SIO_ERR_ARGUMENT for what is malformed,
+ * with nothing changed; or SIO_ERR_NO_MEMORY.  Loop.
+ */
+SIO_API sio_error sio_event_set(sio_event *event, const char *name,
+                                const sio_args *args);
 
 /* -------------------------------------------------------------- sockets -- */
 
