@@ -59,7 +59,8 @@ typedef struct eio_engine {
     sio_metric *counters;     /* SIO_COUNTER_COUNT */
     sio_metric *error_counts; /* EIO_ERROR_CODES */
     const eio_session_events *events;
-    void *app; /* handed back with `opened` */
+    const eio_tap *tap; /* or NULL */
+    void *app;          /* handed back with `opened` */
     const eio_partition *partition;
     unsigned index; /* of this engine in the partition */
 

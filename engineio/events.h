@@ -45,4 +45,14 @@ typedef struct eio_session_events {
                    sio_error why);
 } eio_session_events;
 
+/* Told of each packet of all sessions.  `user` is the session's. */
+typedef struct eio_tap {
+    /* One has come; nothing has been done about it yet.  May do anything. */
+    void (*received)(void *user, const eio_packet *packet);
+
+    /* One was made, and is to be sent or kept: pings and messages.  It must not
+     * do anything to any session. */
+    void (*created)(void *user, const eio_packet *packet);
+} eio_tap;
+
 #endif

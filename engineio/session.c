@@ -112,9 +112,26 @@ void eio_session_flush(eio_session *s)
     }
 }
 
+__attribute__((cold)) static void
+tell_created(const eio_session *s, const sio_frame *frame, eio_form form)
+{
+    bool binary = (form & EIO_FORM_MASK) == EIO_FORM_BINARY;
+    size_t head = binary ? 0 : 1;
+    eio_packet packet = {
+        .type = binary ? EIO_PACKET_MESSAGE
+                       : (eio_packet_type)(frame->data[0] - '0'),
+        .form = binary ? EIO_FORM_BINARY : EIO_FORM_TEXT,
+        .data = {frame->data + head, frame->len - head},
+    };
+    s->engine->tap->created(eio_session_user(s), &packet);
+}
+
 sio_error eio_session_queue(eio_session *s, sio_frame *frame, eio_form form)
 {
     eio_transport *tp = s->transport;
+    if (s->engine->tap != NULL) {
+        tell_created(s, frame, form);
+    }
     eio_count(s->engine, SIO_COUNTER_PACKETS_OUT);
     if (tp->writable && sio_frameq_empty(&s->outbox)) {
         return tp->ops->send(tp, frame, form);
@@ -176,7 +193,7 @@ uint8_t *eio_session_place(eio_session *session, size_t len)
 {
     eio_session *s = session;
     if (!is_carried(s) || s->transport->ops->place == NULL ||
-        !has_room(s, len + 1)) {
+        s->engine->tap != NULL || !has_room(s, len + 1)) {
         return NULL;
     }
     uint8_t *at = s->transport->ops->place(s->transport, len + 1);
@@ -209,7 +226,8 @@ sio_error eio_session_send_burst(eio_session *session, eio_burst *burst)
 {
     eio_session *s = session;
     sio_error err = SIO_MORE;
-    if ((burst->count > 1 || burst->now) && is_carried(s) &&
+    if ((burst->count > 1 || burst->now) && s->engine->tap == NULL &&
+        is_carried(s) &&
         s->transport->ops->send_burst != NULL && has_room(s, burst->bytes)) {
         err = s->transport->ops->send_burst(s->transport, burst);
     }
@@ -377,6 +395,12 @@ static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
     (void)tp;
     if (!is_open(s)) {
         return;
+    }
+    if (s->engine->tap != NULL) {
+        s->engine->tap->received(eio_session_user(s), packet);
+        if (!is_open(s)) {
+            return;
+        }
     }
     eio_count(s->engine, SIO_COUNTER_PACKETS_IN);
     if (packet->type != EIO_PACKET_PONG &&

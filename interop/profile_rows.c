@@ -49,7 +49,8 @@
  *
  * On connection a socket with {greet: N} in its auth is sent `n` 0 to N - 1.
  * "/any" notes every event: {what: "any", event, count}.  The namespaces with
- * middlewares stand in profile_rows_mw.c.
+ * middlewares stand in profile_rows_mw.c, those with hooks in
+ * profile_rows_hooks.c.
  *
  * Notes are kept in a log, each {what, nsp, id, ...}.  Over HTTP:
  *
@@ -137,6 +138,11 @@ static void append_note(rows *r, json_t *entry)
 {
     json_array_append_new(r->log, entry);
     check_waiters(r, false);
+}
+
+void rows_note_of(rows *r, json_t *entry)
+{
+    append_note(r, entry);
 }
 
 void rows_note(rows *r, const sio_socket *socket, const char *what,
@@ -374,7 +380,7 @@ static bool add_commands(rows *r, sio_namespace *nsp)
            sio_namespace_on_upgrade(nsp, on_upgrade, r) == SIO_OK &&
            sio_namespace_on_room(nsp, on_room, r) == SIO_OK &&
            rows_events_add(r, nsp) && rows_acks_add(r, nsp) &&
-           rows_rooms_add(r, nsp);
+           rows_rooms_add(r, nsp) && rows_hooks_events_add(r, nsp);
 }
 
 static bool add_http(rows *r)
@@ -418,7 +424,8 @@ bool profile_rows_setup(testserver *ts)
     sio_namespace *any = sio_server_of(ts->server, "/any");
     return add_lifecycle(r, any) &&
            sio_namespace_on_any(any, on_any, r) == SIO_OK &&
-           rows_events_add(r, any) && rows_middlewares_add(r) && add_http(r);
+           rows_events_add(r, any) && rows_middlewares_add(r) &&
+           rows_hooks_add(r) && add_http(r);
 }
 
 void profile_rows_stopped(testserver *ts)

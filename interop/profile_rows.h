@@ -51,6 +51,13 @@ json_t *rows_options(sio_event *event);
 bool rows_events_add(rows *r, sio_namespace *nsp);
 bool rows_acks_add(rows *r, sio_namespace *nsp);
 bool rows_rooms_add(rows *r, sio_namespace *nsp);
+bool rows_hooks_events_add(rows *r, sio_namespace *nsp);
+
+/* Makes the namespaces with hooks; see profile_rows_hooks.c. */
+bool rows_hooks_add(rows *r);
+
+/* Notes an entry, which is taken. */
+void rows_note_of(rows *r, json_t *entry);
 
 /* Makes the namespaces with middlewares. */
 bool rows_middlewares_add(rows *r);

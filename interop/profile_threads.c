@@ -11,12 +11,17 @@
  *   far WHAT ...     from a thread that is none of the server's: emit N, join
  *                    ROOM, leave ROOM, disconnect, close, post, ack,
  *                    broadcast N, ask MS
+ *   infos ROOM?      emits "informed": error, [{id, rooms, handshake}]
  *
  * On "/gate" a middleware answers from that thread too: it refuses those whose
- * auth has `no`.  GET /loops gives what each loop counts, GET /rooms how many
- * rooms there are on all loops, GET /slow answers from the other thread.
+ * auth has `no`.  On "/events" middlewares of events answer from it, those
+ * named `no` by a failure, after which `failed` is emitted; others are acked.
+ * What goes out there is counted, and `out-count` acked with the number.
+ * GET /loops gives what each loop counts, GET /rooms how many rooms there are
+ * on all loops, GET /slow answers from the other thread.
  */
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +91,26 @@ static void on_fetched(sio_error err, sio_socket *const *sockets, size_t count,
     sio_socket_unref(arg);
 }
 
+static void on_informed(sio_error err, const sio_socket_info *infos,
+                        size_t count, void *arg)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *rooms = json_array();
+        for (size_t n = 0; n < infos[i].room_count; n++) {
+            json_array_append_new(rooms, json_string(infos[i].rooms[n]));
+        }
+        json_array_append_new(
+            all,
+            json_pack("{s:s,s:o,s:o}", "id", sio_socket_id(infos[i].socket),
+                      "rooms", rooms, "handshake",
+                      json_loadb(infos[i].handshake, infos[i].handshake_len, 0,
+                                 NULL)));
+    }
+    sio_socket_emit(arg, "informed", "io", (int)err, all);
+    sio_socket_unref(arg);
+}
+
 static void on_counted(sio_error err, size_t count, void *arg)
 {
     sio_socket_emit(arg, "counted", "ii", (int)err, (int)count);
@@ -97,6 +122,15 @@ static void on_fetch(sio_socket *socket, sio_event *event, void *arg)
     (void)arg;
     if (sio_broadcast_fetch(whom(socket, text_arg(event)), on_fetched,
                             sio_socket_ref(socket)) != SIO_OK) {
+        sio_socket_unref(socket);
+    }
+}
+
+static void on_infos(sio_socket *socket, sio_event *event, void *arg)
+{
+    (void)arg;
+    if (sio_broadcast_fetch_infos(whom(socket, text_arg(event)), on_informed,
+                                  sio_socket_ref(socket)) != SIO_OK) {
         sio_socket_unref(socket);
     }
 }
@@ -270,6 +304,80 @@ static void on_gate(sio_socket *socket, sio_next *next, void *arg)
     }
 }
 
+static void pass_far(void *arg)
+{
+    sio_event_next_pass(arg);
+}
+
+static void fail_far(void *arg)
+{
+    sio_event_next_fail(arg, "no", "{}");
+}
+
+static void on_event(sio_socket *socket, sio_event *event, sio_event_next *next,
+                     void *arg)
+{
+    (void)socket;
+    later_fn *fn =
+        strcmp(sio_event_name(event), "no") == 0 ? fail_far : pass_far;
+    if (!later_start(server_of(arg), 1, fn, next)) {
+        fn(next);
+    }
+}
+
+static void on_event_error(sio_socket *socket, sio_event *event,
+                           const char *message, const char *data, void *arg)
+{
+    (void)event;
+    (void)arg;
+    sio_socket_emit(socket, "failed", "ss", message, data);
+}
+
+static void on_passed(sio_socket *socket, sio_event *event, void *arg)
+{
+    (void)socket;
+    (void)arg;
+    sio_event_ack_args(event, sio_event_args(event));
+}
+
+static atomic_int went_out;
+
+static void on_out(sio_socket *socket, sio_event *event, void *arg)
+{
+    (void)arg;
+    (void)socket;
+    if (strcmp(sio_event_name(event), "all") == 0) {
+        atomic_fetch_add(&went_out, 1);
+    }
+}
+
+static void on_all(sio_socket *socket, sio_event *event, void *arg)
+{
+    (void)arg;
+    sio_broadcast_emit_args(
+        sio_namespace_broadcast(sio_socket_namespace(socket)), "all",
+        sio_event_args(event));
+}
+
+static void on_out_count(sio_socket *socket, sio_event *event, void *arg)
+{
+    (void)socket;
+    (void)arg;
+    sio_event_ack(event, "i", atomic_load(&went_out));
+}
+
+static bool add_events(testserver *ts)
+{
+    sio_namespace *nsp = sio_server_of(ts->server, "/events");
+    return nsp != NULL &&
+           sio_namespace_use_events(nsp, on_event, ts) == SIO_OK &&
+           sio_namespace_on_event_error(nsp, on_event_error, ts) == SIO_OK &&
+           sio_namespace_on_any_outgoing(nsp, on_out, ts) == SIO_OK &&
+           sio_namespace_on(nsp, "yes", on_passed, ts) == SIO_OK &&
+           sio_namespace_on(nsp, "all", on_all, ts) == SIO_OK &&
+           sio_namespace_on(nsp, "out-count", on_out_count, ts) == SIO_OK;
+}
+
 /* ------------------------------------------------------------------ HTTP -- */
 
 static void answer_slowly(void *arg)
@@ -350,7 +458,7 @@ bool profile_threads_setup(testserver *ts)
     } events[] = {
         {"binary", on_binary}, {"fetch", on_fetch},   {"count", on_count},
         {"survey", on_survey}, {"gather", on_gather}, {"kick", on_kick},
-        {"far", on_far},
+        {"far", on_far},       {"infos", on_infos},
     };
     sio_namespace *root = sio_server_of(ts->server, "/");
     sio_namespace *gate = sio_server_of(ts->server, "/gate");
@@ -363,7 +471,7 @@ bool profile_threads_setup(testserver *ts)
             return false;
         }
     }
-    return sio_namespace_use(gate, on_gate, ts) == SIO_OK &&
+    return add_events(ts) && sio_namespace_use(gate, on_gate, ts) == SIO_OK &&
            sio_namespace_on_room(root, on_room_change, NULL) == SIO_OK &&
            sio_server_on_http(ts->server, "/rooms", on_rooms, ts) == SIO_OK &&
            sio_server_on_http(ts->server, "/loops", on_loops, ts) == SIO_OK &&

@@ -109,6 +109,7 @@ bool profile_bench_setup(testserver *ts);
 
 void profile_rows_defaults(options *opts);
 bool profile_rows_setup(testserver *ts);
+bool profile_rows_tap_setup(testserver *ts);
 void profile_rows_stopped(testserver *ts);
 void profile_rows_teardown(testserver *ts);
 

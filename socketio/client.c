@@ -392,8 +392,12 @@ static void tell_sockets(sio_client *client, bool upgraded)
 
 static void on_drained(void *user, eio_session *session)
 {
+    sio_client *client = user;
     (void)session;
-    tell_sockets(user, false);
+    tell_sockets(client, false);
+    if (client->loop->core->conn.drained.count != 0) {
+        sio_conn_drained(client);
+    }
 }
 
 static void on_upgraded(void *user, eio_session *session)
@@ -423,12 +427,15 @@ static void on_closed(void *user, eio_session *session, eio_reason reason,
                       sio_error why)
 {
     sio_client *client = user;
-    (void)session;
     client->session = NULL;
     sio_newcomer_end(client);
     expel_all(client, reason_of(reason), why);
     sio_event_nexts_forget(client);
     drop_incoming(client);
+    if (client->loop->core->conn.closed.count != 0) {
+        sio_conn_closed(client, eio_session_sid(session), reason_of(reason),
+                        why);
+    }
 }
 
 _Static_assert(sizeof(sio_client) % 8 == 0, "for what is behind it");

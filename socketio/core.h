@@ -67,6 +67,17 @@ typedef struct sio_loop {
     sio_parser_room room; /* for a parser that needs it */
 } sio_loop;
 
+/* A hook with its argument; `fn` is cast to the type its list is for. */
+typedef struct sio_hook {
+    void (*fn)(void);
+    void *arg;
+} sio_hook;
+
+typedef struct sio_hooks {
+    sio_hook *items;
+    size_t count;
+} sio_hooks;
+
 /* What all namespaces of a server have in common. */
 typedef struct sio_core {
     sio_server *server;
@@ -85,6 +96,9 @@ typedef struct sio_core {
     _Atomic uint64_t serials;        /* given to namespaces */
     _Atomic uint64_t foreign_acks; /* asked for by threads that are not ours */
     bool tells_drained;            /* somebody waits for that */
+    struct {
+        sio_hooks packet, packet_create, drained, closed;
+    } conn;     /* about connections; see conn.c */
     bool fixed; /* handlers may not change any more: several threads run */
 } sio_core;
 
@@ -109,17 +123,6 @@ typedef struct sio_handlers {
     bool untidy;      /* some were taken back, or put first, during one */
     bool plain;       /* the name is written in JSON as it is */
 } sio_handlers;
-
-/* A hook with its argument; `fn` is cast to the type its list is for. */
-typedef struct sio_hook {
-    void (*fn)(void);
-    void *arg;
-} sio_hook;
-
-typedef struct sio_hooks {
-    sio_hook *items;
-    size_t count;
-} sio_hooks;
 
 typedef struct sio_room {
     sio_map_node node; /* in sio_local.rooms */
@@ -249,6 +252,15 @@ typedef struct sio_newcomer {
 
 /* Of a client that has joined one, or has left. */
 void sio_newcomer_end(sio_client *client);
+
+/* Registers about connections, in one of core->conn. */
+sio_error sio_core_on_conn(sio_core *core, sio_hooks *hooks, void (*fn)(void),
+                           void *arg);
+
+/* Tell those who are. */
+void sio_conn_drained(sio_client *client);
+void sio_conn_closed(sio_client *client, const char *id,
+                     sio_disconnect_reason reason, sio_error why);
 
 /* One per session, which has the memory for it: kept small. */
 struct sio_client {

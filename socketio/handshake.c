@@ -130,6 +130,22 @@ const char *sio_handshake_header(const sio_handshake *handshake,
     return remember(self, name, false, join(&self->arena, r, sio_text(name)));
 }
 
+void sio_handshake_each_header(const sio_handshake *handshake,
+                               sio_header_fn *fn, void *arg)
+{
+    eio_headers walk = eio_request_headers(handshake->request);
+    eio_header header;
+    while (eio_headers_next(&walk, &header)) {
+        fn((const char *)header.name.base, (const char *)header.value.base,
+           arg);
+    }
+}
+
+const char *sio_handshake_method(const sio_handshake *handshake)
+{
+    return (const char *)eio_request_method(handshake->request).base;
+}
+
 /* ---------------------------------------------------------------- query -- */
 
 /* Decodes, and repairs what is not UTF-8.  Gives a string in the arena, its

@@ -85,6 +85,10 @@ void sio_core_deinit(sio_core *core)
         free_namespace(nsp);
         nsp = older;
     }
+    free(core->conn.packet.items);
+    free(core->conn.packet_create.items);
+    free(core->conn.drained.items);
+    free(core->conn.closed.items);
     sio_map_deinit(&core->namespaces);
     sio_lock_deinit(&core->lock);
 }

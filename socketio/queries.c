@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "socketio/infos.h"
 #include "socketio/spread.h"
 
 /* --------------------------------------------------------- of this loop -- */
@@ -115,12 +116,14 @@ typedef struct question {
     sio_crowd crowd;
     size_t count;
     sio_sockets_fn *on_sockets; /* or */
-    sio_count_fn *on_count;
+    sio_count_fn *on_count;     /* or */
+    sio_infos *infos;           /* owned */
     void *arg;
 } question;
 
 static void free_question(question *q)
 {
+    sio_infos_free(q->infos);
     sio_crowd_disperse(&q->crowd);
     sio_socket_unref(q->b.except_socket);
     free(q);
@@ -135,6 +138,8 @@ static void tell(question *q)
 {
     if (q->on_count != NULL) {
         q->on_count(SIO_OK, q->count, q->arg);
+    } else if (q->infos != NULL) {
+        sio_infos_tell(q->infos, q->crowd.failed, q->arg);
     } else {
         q->on_sockets(q->crowd.failed ? SIO_ERR_NO_MEMORY : SIO_OK,
                       q->crowd.sockets, q->crowd.count, q->arg);
@@ -167,6 +172,16 @@ static void count_one(sio_socket *socket, void *count)
     ++*(size_t *)count;
 }
 
+static void gather(question *q, sio_local *local)
+{
+    size_t before = q->crowd.count;
+    sio_crowd_gather(&q->crowd, local, &q->b);
+    if (q->infos != NULL) {
+        sio_infos_add(q->infos, q->crowd.sockets + before,
+                      q->crowd.count - before);
+    }
+}
+
 static void run_question(sio_message *message)
 {
     question *q = SIO_OWNER(message, question, message);
@@ -178,7 +193,7 @@ static void run_question(sio_message *message)
     if (q->on_count != NULL) {
         sio_recipients_each(local, &q->b, count_one, &q->count);
     } else {
-        sio_crowd_gather(&q->crowd, local, &q->b);
+        gather(q, local);
     }
     q->next++;
     send_on(q);
@@ -211,4 +226,17 @@ sio_error sio_broadcast_fetch(sio_broadcast b, sio_sockets_fn *fn, void *arg)
 sio_error sio_broadcast_count(sio_broadcast b, sio_count_fn *fn, void *arg)
 {
     return ask(&b, (question){.on_count = fn, .arg = arg});
+}
+
+sio_error sio_broadcast_fetch_infos(sio_broadcast b, sio_infos_fn *fn,
+                                    void *arg)
+{
+    sio_infos *infos = sio_infos_new(fn);
+    sio_error err = infos == NULL
+                        ? SIO_ERR_NO_MEMORY
+                        : ask(&b, (question){.infos = infos, .arg = arg});
+    if (err != SIO_OK) {
+        sio_infos_free(infos);
+    }
+    return err;
 }

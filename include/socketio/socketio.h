@@ -60,6 +60,7 @@ typedef struct sio_ack sio_ack;
 typedef struct sio_handshake sio_handshake;
 typedef struct sio_next sio_next;
 typedef struct sio_event_next sio_event_next;
+typedef struct sio_conn sio_conn;
 typedef struct sio_verdict sio_verdict;
 typedef struct sio_http_request sio_http_request;
 
@@ -733,6 +734,12 @@ SIO_API sio_error sio_namespace_on_room(sio_namespace *nsp, sio_room_fn *fn,
 SIO_API sio_error sio_namespace_once(sio_namespace *nsp, const char *event,
                                      sio_event_fn *fn, void *arg);
 
+/* A handler, and what it was registered with. */
+typedef struct sio_listener {
+    sio_event_fn *fn;
+    void *arg;
+} sio_listener;
+
 /*
  * Catch-all handlers.  Those of sio_namespace_on_any() hear of every event that
  * comes, before middlewares of events decide on it and before handlers by name,
@@ -741,11 +748,6 @@ SIO_API sio_error sio_namespace_once(sio_namespace *nsp, const char *event,
  * when it is too late.  listeners fills `out` with up to `cap` of them in their
  * order, and returns how many there are.  Setup; listeners: Loop.
  */
-typedef struct sio_listener {
-    sio_event_fn *fn;
-    void *arg;
-} sio_listener;
-
 SIO_API sio_error sio_namespace_prepend_any(sio_namespace *nsp,
                                             sio_event_fn *fn, void *arg);
 SIO_API void sio_namespace_off_any(sio_namespace *nsp, sio_event_fn *fn,
@@ -1074,6 +1076,75 @@ SIO_API void sio_socket_disconnect(sio_socket *socket);
  * what is queued has left.  Any thread. */
 SIO_API void sio_socket_close(sio_socket *socket);
 
+/* ---------------------------------------------------------- connections -- */
+
+/*
+ * The connection of a client, over whatever transports it moves to; the sockets
+ * of all namespaces that the client has joined share it.  Borrowed: it is valid
+ * in callbacks about it or one of its sockets, and as long as the session is
+ * open.
+ */
+
+/* NULL once it is gone.  Loop. */
+SIO_API sio_conn *sio_socket_conn(const sio_socket *socket);
+
+/* As the functions of the same names for a socket.  Loop. */
+SIO_API const char *sio_conn_id(const sio_conn *conn); /* of the session */
+SIO_API const char *sio_conn_transport(const sio_conn *conn);
+SIO_API size_t sio_conn_backlog(const sio_conn *conn);
+SIO_API void sio_conn_close(sio_conn *conn);
+
+/* The connected socket in this namespace, whose name has its slash; or NULL.
+ * Loop. */
+SIO_API sio_socket *sio_conn_socket(const sio_conn *conn, const char *nsp);
+
+/* Visits the connected sockets, in the order of connecting; `fn` may disconnect
+ * any of them.  Loop. */
+SIO_API void sio_conn_each_socket(sio_conn *conn, sio_socket_fn *fn, void *arg);
+
+/* A packet of Engine.IO. */
+typedef struct sio_conn_packet {
+    unsigned type;    /* 0 open, 1 close, 2 ping, 3 pong, 4 message, 5 upgrade,
+                         6 noop */
+    bool binary;      /* a message of bytes, not of text */
+    const void *data; /* behind the type; borrowed until the callback returns */
+    size_t len;
+} sio_conn_packet;
+
+typedef void sio_conn_fn(sio_conn *conn, void *arg);
+typedef void sio_conn_packet_fn(sio_conn *conn, const sio_conn_packet *packet,
+                                void *arg);
+
+/*
+ * Told of each packet that has come over any connection, before anything is
+ * done about it; and of each packet that was made to be sent, pings and
+ * messages. Probes of an upgrade are neither.  The latter is called in the
+ * middle of broadcasts: it may look, and post, but must not emit, join, leave,
+ * disconnect or close.  While there is either, packets take a longer way.
+ * Setup.
+ *
+ * Return SIO_OK, SIO_ERR_STATE when it is too late, or SIO_ERR_NO_MEMORY, as do
+ * the two below.
+ */
+SIO_API sio_error sio_server_on_conn_packet(sio_server *server,
+                                            sio_conn_packet_fn *fn, void *arg);
+SIO_API sio_error sio_server_on_conn_packet_create(sio_server *server,
+                                                   sio_conn_packet_fn *fn,
+                                                   void *arg);
+
+/* As sio_namespace_on_drained(), once for the connection, after the sockets.
+ * Setup. */
+SIO_API sio_error sio_server_on_conn_drained(sio_server *server,
+                                             sio_conn_fn *fn, void *arg);
+
+/* The connection is gone, after its sockets, also where there were none: the
+ * last call about it.  `id` is the session's, borrowed.  Setup. */
+typedef void sio_conn_closed_fn(sio_conn *conn, const char *id,
+                                sio_disconnect_reason reason, sio_error why,
+                                void *arg);
+SIO_API sio_error sio_server_on_conn_closed(sio_server *server,
+                                            sio_conn_closed_fn *fn, void *arg);
+
 /* ------------------------------------------------------------ handshake -- */
 
 /* The first HTTP request of the session and the client's auth.  Borrowed:
@@ -1097,6 +1168,15 @@ SIO_API const char *sio_handshake_address(const sio_handshake *handshake);
 SIO_API int64_t sio_handshake_issued(const sio_handshake *handshake); /* ms
                                                      since 1970-01-01 UTC */
 SIO_API bool sio_handshake_xdomain(const sio_handshake *handshake);
+
+/* The request's method.  Loop. */
+SIO_API const char *sio_handshake_method(const sio_handshake *handshake);
+
+/* Visits all headers in the order in which they came, repeated ones each by
+ * itself; names are in lower case.  Loop. */
+typedef void sio_header_fn(const char *name, const char *value, void *arg);
+SIO_API void sio_handshake_each_header(const sio_handshake *handshake,
+                                       sio_header_fn *fn, void *arg);
 
 /* Whether the client uses TLS, be it to a trusted proxy that says so.  Loop. */
 SIO_API bool sio_handshake_secure(const sio_handshake *handshake);
@@ -1255,6 +1335,29 @@ SIO_API SIO_CHECK sio_error sio_broadcast_fetch(sio_broadcast b,
                                                 sio_sockets_fn *fn, void *arg);
 SIO_API SIO_CHECK sio_error sio_broadcast_count(sio_broadcast b,
                                                 sio_count_fn *fn, void *arg);
+
+/*
+ * What there is to know of a socket, as it was when its loop was asked; all of
+ * it is valid until the callback returns.
+ */
+typedef struct sio_socket_info {
+    sio_socket *socket; /* as for sio_sockets_fn */
+    const char *const *rooms;
+    size_t room_count;     /* the own id is the first */
+    const char *handshake; /* JSON, as of sio_socket_handshake_json() */
+    size_t handshake_len;
+    void *data; /* as of sio_socket_data(); the socket's loop may have replaced
+                   it by now, and it needs a lock where other loops use it */
+} sio_socket_info;
+
+typedef void sio_infos_fn(sio_error err, const sio_socket_info *infos,
+                          size_t count, void *arg);
+
+/* As sio_broadcast_fetch(), with what of the sockets may only be asked for on
+ * their own loops.  Any thread. */
+SIO_API SIO_CHECK sio_error sio_broadcast_fetch_infos(sio_broadcast b,
+                                                      sio_infos_fn *fn,
+                                                      void *arg);
 
 /* ----------------------------------------------------------------- HTTP -- */
 
