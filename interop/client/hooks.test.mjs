@@ -117,13 +117,16 @@ withServer('hooks of events', {}, (on, onEach) => {
     one.on('call', (x, done) => done(x));
     assert.deepEqual(await ask(one, 'call', { event: 'call' }, 5), ['success', 5]);
     await ask(one, 'echo', 'an ack is no event');
+    const echo = next(one, 'echo');
+    one.emit('echo', 'back');
+    assert.deepEqual(await echo, ['back']);
     assert.deepEqual([...await got.reach(2)], [['all'], ['others']]);
     const told = async (socket) => named(await notes(server, socket.id), 'out')
       .map((n) => [n.mark, n.event, n.args, n.binaries, n.ack].join(' '));
     const hole = '{"_placeholder":true,"num":0}';
     const twice = (list) => list.flatMap((text) => [`1 ${text}`, `2 ${text}`]);
     assert.deepEqual(await told(one), twice([
-      `x 1,${hole} 1 false`, 'to-all "all" 0 false', 'call 5 0 false']));
+      `x 1,${hole} 1 false`, 'to-all "all" 0 false', 'call 5 0 false', 'echo "back" 0 false']));
     assert.deepEqual(await told(two), twice(['to-all "all" 0 false', 'to-all "others" 0 false']));
   }, only);
 
@@ -267,13 +270,18 @@ withServer('packets of connections', { profile: 'rows-tap' }, (on, onEach) => {
     const socket = await connected(t, server, '/', options);
     const { id } = socket.io.engine;
     assert.deepEqual(await ask(socket, 'echo', 1, Buffer.from('xyz')), [1, Buffer.from('xyz')]);
+    assert.deepEqual(await ask(socket, 'echo', 2), [2]);
+    const echo = next(socket, 'echo');
+    socket.emit('echo', 3);
+    assert.deepEqual(await echo, [3]);
     const hole = '{"_placeholder":true,"num":0}';
     const all = await notes(server, id);
     const of = (what) => named(all, what).filter((n) => n.type === 4).map((n) => (n.binary ? 'binary' : n.text));
-    assert.deepEqual(of('conn-in'), ['0', `51-0["echo",1,${hole}]`, 'binary']);
+    assert.deepEqual(of('conn-in'), [
+      '0', `51-0["echo",1,${hole}]`, 'binary', '21["echo",2]', '2["echo",3]']);
     const [connect, ...rest] = of('conn-out');
     assert.match(connect, /^0\{"sid":"/);
-    assert.deepEqual(rest, [`61-0[1,${hole}]`, 'binary']);
+    assert.deepEqual(rest, [`61-0[1,${hole}]`, 'binary', '31[2]', '2["echo",3]']);
     const drained = await noted(server, id, 'conn-drained');
     assert.equal(drained.backlog, 0);
   }, only);
