@@ -11,6 +11,8 @@
  *   far WHAT ...     from a thread that is none of the server's: emit N, join
  *                    ROOM, leave ROOM, disconnect, close, post, ack,
  *                    broadcast N, ask MS
+ *   side N           asks the application's own events `side` N, from another
+ *                    thread, and emits "sided": error, answers, count
  *   infos ROOM?      emits "informed": error, [{id, rooms, handshake}]
  *
  * On "/gate" a middleware answers from that thread too: it refuses those whose
@@ -304,6 +306,71 @@ static void on_gate(sio_socket *socket, sio_next *next, void *arg)
     }
 }
 
+/* ------------------------------------------- events of the application -- */
+
+typedef struct side {
+    sio_socket *socket; /* a reference */
+    int number;
+} side;
+
+static void on_side_answers(sio_error err, const char *answers, size_t len,
+                            size_t count, size_t expected, void *arg)
+{
+    (void)expected;
+    sio_socket_emit(arg, "sided", "is%i", (int)err, len == 0 ? "" : answers,
+                    len, (int)count);
+    sio_socket_unref(arg);
+}
+
+static void ask_side(void *arg)
+{
+    side *s = arg;
+    sio_namespace *nsp = sio_socket_namespace(s->socket);
+    if (sio_namespace_emit_server_ack(nsp, "side", 5000, on_side_answers,
+                                      s->socket, "i", s->number) != SIO_OK) {
+        sio_socket_unref(s->socket);
+    }
+    free(s);
+}
+
+static void on_side(sio_socket *socket, sio_event *event, void *arg)
+{
+    side *s = malloc(sizeof(*s));
+    if (s != NULL) {
+        *s = (side){sio_socket_ref(socket), number_arg(event, 0)};
+        if (!later_start(server_of(arg), 0, ask_side, s)) {
+            ask_side(s);
+        }
+    }
+}
+
+static void reply_late(void *arg)
+{
+    (void)sio_reply_send(arg, "s", "late");
+}
+
+static void hear_late(sio_namespace *nsp, const char *event,
+                      const sio_args *args, sio_reply *reply, void *arg)
+{
+    (void)nsp;
+    (void)event;
+    (void)args;
+    if (!later_start(server_of(arg), 2, reply_late, reply)) {
+        reply_late(reply);
+    }
+}
+
+static void hear_now(sio_namespace *nsp, const char *event,
+                     const sio_args *args, sio_reply *reply, void *arg)
+{
+    (void)nsp;
+    (void)event;
+    (void)arg;
+    (void)sio_reply_send(reply, "s%", args->json, args->json_len);
+}
+
+/* ---------------------------------------------------- hooks about events -- */
+
 static void pass_far(void *arg)
 {
     sio_event_next_pass(arg);
@@ -458,7 +525,7 @@ bool profile_threads_setup(testserver *ts)
     } events[] = {
         {"binary", on_binary}, {"fetch", on_fetch},   {"count", on_count},
         {"survey", on_survey}, {"gather", on_gather}, {"kick", on_kick},
-        {"far", on_far},       {"infos", on_infos},
+        {"far", on_far},       {"infos", on_infos},   {"side", on_side},
     };
     sio_namespace *root = sio_server_of(ts->server, "/");
     sio_namespace *gate = sio_server_of(ts->server, "/gate");
@@ -471,9 +538,14 @@ bool profile_threads_setup(testserver *ts)
             return false;
         }
     }
-    return add_events(ts) && sio_namespace_use(gate, on_gate, ts) == SIO_OK &&
+    return add_events(ts) &&
+           sio_namespace_on_server_event(root, "side", hear_late, ts) ==
+               SIO_OK &&
+           sio_namespace_on_server_event(root, "side", hear_now, ts) ==
+               SIO_OK &&
            sio_namespace_on_room(root, on_room_change, NULL) == SIO_OK &&
            sio_server_on_http(ts->server, "/rooms", on_rooms, ts) == SIO_OK &&
+           sio_namespace_use(gate, on_gate, ts) == SIO_OK &&
            sio_server_on_http(ts->server, "/loops", on_loops, ts) == SIO_OK &&
            sio_server_on_http(ts->server, "/slow", on_slow, ts) == SIO_OK;
 }

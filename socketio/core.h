@@ -60,8 +60,9 @@ typedef struct sio_loop {
     unsigned index;       /* in core->loops */
     sio_link nexts;       /* of sio_next: middlewares that have not answered */
     sio_link event_nexts; /* of sio_event_next: the same for events */
-    sio_socket *dead;     /* by next_dead: no client's any more ... */
-    sio_mortal sweep;     /* ... and let go of at the end of the turn */
+    sio_link rounds, replies; /* see app_event.c; of the first loop */
+    sio_socket *dead;         /* by next_dead: no client's any more ... */
+    sio_mortal sweep;         /* ... and let go of at the end of the turn */
     sio_prefix prefixes[SIO_PREFIXES];
     sio_batch batch;
     sio_parser_room room; /* for a parser that needs it */
@@ -162,6 +163,13 @@ typedef struct sio_local {
     sio_handlers *latest; /* found for the event before, mostly of one name */
 } sio_local;
 
+/* Of an event between parts of the application. */
+typedef struct sio_server_handler {
+    char *name; /* owned */
+    sio_server_event_fn *fn;
+    void *arg;
+} sio_server_handler;
+
 struct sio_namespace {
     sio_core *core;
     sio_map_node node;           /* in core->namespaces */
@@ -171,6 +179,8 @@ struct sio_namespace {
     sio_map handlers;            /* of sio_handlers, by event */
     sio_handlers any, outgoing;  /* catch-all: what comes, what goes */
     sio_hooks event_middlewares, event_errors;
+    sio_server_handler *server_handlers; /* owned */
+    size_t server_handler_count;
     sio_hooks middlewares, connection, disconnecting, disconnect, drained,
         upgrade, room;
     size_t name_len;
@@ -560,6 +570,10 @@ void sio_event_filter(sio_event *event);
 /* Of a client that has no session any more, and of all when the server ends. */
 void sio_event_nexts_forget(sio_client *client);
 void sio_event_nexts_free(sio_loop *loop);
+
+/* Ends what waits for answers when the server ends; what a namespace has. */
+void sio_server_events_free(sio_loop *loop);
+void sio_server_handlers_free(sio_namespace *nsp);
 
 /* Events, not acks. */
 static inline bool sio_outgoing_is_event(const sio_outgoing *out)

@@ -59,6 +59,7 @@ static void free_namespace(sio_namespace *nsp)
     free_handlers(&nsp->outgoing);
     free(nsp->event_middlewares.items);
     free(nsp->event_errors.items);
+    sio_server_handlers_free(nsp);
     free(nsp->middlewares.items);
     free(nsp->connection.items);
     free(nsp->disconnecting.items);
@@ -245,6 +246,8 @@ void sio_loop_init(sio_loop *loop, sio_core *core, eio_engine *engine,
                        .batch = {.number = 1}};
     sio_list_init(&loop->nexts);
     sio_list_init(&loop->event_nexts);
+    sio_list_init(&loop->rounds);
+    sio_list_init(&loop->replies);
 }
 
 static void close_local(sio_local *local)

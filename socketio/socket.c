@@ -215,6 +215,7 @@ void sio_nexts_free(sio_loop *loop)
         end_next(SIO_OWNER(loop->nexts.next, sio_next, link));
     }
     sio_event_nexts_free(loop);
+    sio_server_events_free(loop);
 }
 
 static void run_middleware(sio_next *next)

@@ -61,6 +61,7 @@ typedef struct sio_handshake sio_handshake;
 typedef struct sio_next sio_next;
 typedef struct sio_event_next sio_event_next;
 typedef struct sio_conn sio_conn;
+typedef struct sio_reply sio_reply;
 typedef struct sio_verdict sio_verdict;
 typedef struct sio_http_request sio_http_request;
 
@@ -1358,6 +1359,45 @@ typedef void sio_infos_fn(sio_error err, const sio_socket_info *infos,
 SIO_API SIO_CHECK sio_error sio_broadcast_fetch_infos(sio_broadcast b,
                                                       sio_infos_fn *fn,
                                                       void *arg);
+
+/*
+ * Events between parts of the application: what is emitted to a namespace's
+ * server events is heard by those who registered for the name, on the first
+ * loop, in a later turn.  No client has to do with it.
+ *
+ * `args` are borrowed until the callback returns.  `reply` is NULL where nobody
+ * asks; else answer it once, now or later, by sio_reply_send().
+ *
+ * on returns SIO_OK, SIO_ERR_RESERVED for `connect`, `connection` and
+ * `new_namespace`, SIO_ERR_STATE when it is too late, or SIO_ERR_NO_MEMORY.
+ * Setup.
+ */
+typedef void sio_server_event_fn(sio_namespace *nsp, const char *event,
+                                 const sio_args *args, sio_reply *reply,
+                                 void *arg);
+SIO_API sio_error sio_namespace_on_server_event(sio_namespace *nsp,
+                                                const char *event,
+                                                sio_server_event_fn *fn,
+                                                void *arg);
+
+/* Emits to those, with arguments packed as by sio_socket_emit().  Any thread.
+ * Returns SIO_OK, SIO_ERR_RESERVED, SIO_ERR_ARGUMENT for a bad format,
+ * SIO_ERR_CLOSED, or SIO_ERR_NO_MEMORY. */
+SIO_API sio_error sio_namespace_emit_server(sio_namespace *nsp,
+                                            const char *event,
+                                            const char *format, ...);
+
+/* The same, and gathers what they answer within `timeout_ms` (at least 1); all
+ * as for sio_broadcast_emit_ack(), but that `on_answers` is called on the first
+ * loop.  Any thread. */
+SIO_API sio_error sio_namespace_emit_server_ack(
+    sio_namespace *nsp, const char *event, uint32_t timeout_ms,
+    sio_answers_fn *on_answers, void *arg, const char *format, ...);
+
+/* Answers with the first of the packed arguments, null where there is none or
+ * the format is bad.  Takes `reply`, in any case.  Returns SIO_OK,
+ * SIO_ERR_ARGUMENT or SIO_ERR_NO_MEMORY.  Any thread. */
+SIO_API sio_error sio_reply_send(sio_reply *reply, const char *format, ...);
 
 /* ----------------------------------------------------------------- HTTP -- */
 

@@ -55,4 +55,15 @@ withThreads('hooks over several loops', {}, (on) => {
       }
     }
   });
+
+  on('events of the application are answered, whoever asks', async (t, server) => {
+    const all = await everywhere(t, server, 2);
+    const got = all.map((socket) => collect(socket, 'sided'));
+    for (const socket of all) for (let n = 0; n < 20; n++) socket.emit('side', n);
+    for (const list of got) {
+      await list.reach(20);
+      const texts = list.map(([err, answers, count]) => [err, answers, count].join(' ')).sort();
+      assert.deepEqual(texts, Array.from({ length: 20 }, (_, n) => `0 "${n}","late" 2`).sort());
+    }
+  });
 });
