@@ -227,8 +227,8 @@ sio_error eio_session_send_burst(eio_session *session, eio_burst *burst)
     eio_session *s = session;
     sio_error err = SIO_MORE;
     if ((burst->count > 1 || burst->now) && s->engine->tap == NULL &&
-        is_carried(s) &&
-        s->transport->ops->send_burst != NULL && has_room(s, burst->bytes)) {
+        is_carried(s) && s->transport->ops->send_burst != NULL &&
+        has_room(s, burst->bytes)) {
         err = s->transport->ops->send_burst(s->transport, burst);
     }
     if (err == SIO_OK) {

@@ -90,25 +90,38 @@ size_t sio_namespace_listeners_any_outgoing(const sio_namespace *nsp,
 
 /* ------------------------------------------------------------- outgoing -- */
 
-/* The event that a packet of ours is, read from its text: that is what other
- * loops have of it.  Fails where the application's arguments are not what they
- * should be. */
+/*
+ * The event that a packet of ours is, read from its message: that is what other
+ * loops have of it.  `room` is for parsers that need one.  Fails where the
+ * application's arguments are not what they should be.
+ */
 static sio_error read_event(const sio_outgoing *out, sio_socket *socket,
-                            sio_event *event)
+                            sio_parser_room *room, sio_event *event)
 {
-    static const sio_packet_limits none = {
+    const sio_parser *parser = socket->nsp->core->parser;
+    sio_packet_limits limits = {
         .max_depth = SIO_JSON_DEPTH_MAX,
-        .max_attachments = UINT_MAX,
+        .max_attachments = socket->nsp->core->limits.max_attachments,
         .max_nsp = SIZE_MAX,
     };
     sio_packet packet;
-    sio_bytes text = {eio_message_text(out->text), out->text->len - 1};
-    sio_error err = sio_packet_decode(text, &none, &packet);
+    sio_bytes message = sio_frame_view(out->text);
+    if (parser->binary) {
+        sio_error err = sio_parser_room_init(room, &limits);
+        if (err == SIO_OK) {
+            err = parser->decode(message, &limits, room, &packet);
+        }
+        if (err == SIO_OK) {
+            sio_event_init(event, socket, &packet, room->binaries);
+        }
+        return err;
+    }
+    sio_bytes text = {message.base + 1, message.len - 1};
+    sio_error err = sio_packet_decode(text, &limits, &packet);
     if (err != SIO_OK) {
         return err;
     }
     sio_event_init(event, socket, &packet, NULL);
-    event->wants_ack = false;
     sio_binary *binaries =
         sio_arena_alloc(&event->arena, out->binary_count * sizeof(*binaries));
     if (out->binary_count != 0 && binaries == NULL) {
@@ -125,9 +138,12 @@ static sio_error read_event(const sio_outgoing *out, sio_socket *socket,
 bool sio_any_tell(const sio_outgoing *out, sio_socket *socket)
 {
     sio_event event = {0};
-    if (read_event(out, socket, &event) == SIO_OK) {
+    sio_parser_room room = {0};
+    if (read_event(out, socket, &room, &event) == SIO_OK) {
+        event.wants_ack = false;
         sio_handlers_run(&socket->nsp->outgoing, socket, &event);
     }
     sio_event_deinit(&event);
+    sio_parser_room_deinit(&room);
     return sio_socket_is_alive(socket);
 }

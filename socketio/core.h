@@ -425,6 +425,7 @@ typedef struct sio_outgoing {
     sio_frame **binaries; /* owned; NULL when there are none */
     size_t binary_count;
     unsigned form; /* or'ed to the form of each: 0 or EIO_FORM_PLAIN */
+    bool is_event; /* no ack */
 } sio_outgoing;
 
 /* Encodes with what belongs to `loop`, the calling thread's, or NULL.  `id` is
@@ -574,14 +575,6 @@ void sio_event_nexts_free(sio_loop *loop);
 /* Ends what waits for answers when the server ends; what a namespace has. */
 void sio_server_events_free(sio_loop *loop);
 void sio_server_handlers_free(sio_namespace *nsp);
-
-/* Events, not acks. */
-static inline bool sio_outgoing_is_event(const sio_outgoing *out)
-{
-    uint8_t type = eio_message_text(out->text)[0];
-    return type == '0' + SIO_PACKET_EVENT ||
-           type == '0' + SIO_PACKET_BINARY_EVENT;
-}
 
 /* sio_any_outgoing() for when somebody listens. */
 bool sio_any_tell(const sio_outgoing *out, sio_socket *socket);

@@ -167,7 +167,7 @@ sio_error sio_outgoing_event(sio_outgoing *out, const sio_namespace *nsp,
                              const sio_args *args, const uint64_t *id)
 {
     args = args == NULL ? &no_args : args;
-    *out = (sio_outgoing){0};
+    *out = (sio_outgoing){.is_event = true};
     const sio_prefix *prefix = loop == NULL || id != NULL ||
                                        args->binary_count != 0 ||
                                        nsp->core->parser->binary

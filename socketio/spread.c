@@ -220,7 +220,7 @@ static void run_parcel(sio_errand *errand)
     const parcel *p = SIO_OWNER(errand, parcel, errand);
     sio_socket *socket = errand->socket;
     if (sio_socket_is_alive(socket) && !sio_socket_drops(socket, p->flags)) {
-        bool told = sio_outgoing_is_event(&p->out);
+        bool told = p->out.is_event;
         if (!told || sio_any_outgoing(&p->out, socket)) {
             (void)sio_outgoing_send(&p->out, socket); /* costs that socket */
         }

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -446,6 +447,26 @@ static void test_outgoing_before_connection(void **state)
         "outgoing " #i, test_outgoing, NULL, NULL, (void *)(size_t)(i)         \
     }
 
+/* With a parser that puts everything into one message. */
+static void test_outgoing_msgpack(void **state)
+{
+    (void)state;
+    assert_int_equal(sio_namespace_on_any_outgoing(rig.root, show, NULL),
+                     SIO_OK);
+    sio_binary binary = {"xyz", 3};
+    sio_args args = {"1," HOLE(0), strlen("1," HOLE(0)), &binary, 1};
+    sio_outgoing out;
+    rig.core.parser = &sio_parser_msgpack;
+    assert_int_equal(
+        sio_outgoing_event(&out, rig.root, &rig.loop, "e", &args, NULL),
+        SIO_OK);
+    assert_true(out.is_event);
+    assert_true(sio_any_tell(&out, socket_a));
+    sio_outgoing_deinit(&out);
+    rig.core.parser = &sio_parser_json;
+    assert_string_equal(sio_rig_told(&rig), " a:e(1," HOLE(0) ")xyz;");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +496,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_outgoing_disconnects_who_is_asked,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_outgoing_emits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_outgoing_msgpack, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outgoing_before_connection, setup,
                                         teardown),
     };
