@@ -178,7 +178,7 @@ static bool begins_with(const ws_message *m, const char *text)
 }
 
 /* Plays a client until it is disconnected. */
-static void listen_to(ws_client *c, heard *h, unsigned *messages)
+static void listen_to(ws_client *c, heard *h, atomic_uint *messages)
 {
     ws_message m;
     while (ws_client_poll(c, &m)) {
@@ -205,7 +205,7 @@ static void listen_to(ws_client *c, heard *h, unsigned *messages)
 typedef struct crowd {
     threads_rig *rig;
     atomic_bool over;
-    unsigned messages, comebacks;
+    atomic_uint messages, comebacks;
 } crowd;
 
 static void come(crowd *self, ws_client *c, heard *h)
@@ -256,6 +256,13 @@ static void test_storm(void **state)
     }
     for (int i = 0; i < CALLERS; i++) {
         pthread_join(callers[i].thread, NULL);
+    }
+    /* What was sent may still be on its way to the clients, and one that was
+     * disconnected to the server. */
+    for (int i = 0;
+         i < 3000 && (clients.messages <= CALLS || clients.comebacks == 0);
+         i++) {
+        usleep(10000);
     }
     clients.over = true;
     pthread_join(player, NULL);
