@@ -17,6 +17,16 @@ static inline void sio_lock_init(sio_lock *lock)
     (void)pthread_mutex_init(&lock->mutex, NULL);
 }
 
+/* One that its holder may take again. */
+static inline void sio_lock_init_nested(sio_lock *lock)
+{
+    pthread_mutexattr_t attr;
+    (void)pthread_mutexattr_init(&attr);
+    (void)pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    (void)pthread_mutex_init(&lock->mutex, &attr);
+    (void)pthread_mutexattr_destroy(&attr);
+}
+
 static inline void sio_lock_deinit(sio_lock *lock)
 {
     (void)pthread_mutex_destroy(&lock->mutex);

@@ -74,7 +74,7 @@ need_for_tests() {
 }
 
 # Programs in which threads meet.
-TSAN_PROGRAMS=(drain frame inbox server server_again server_listen slow_readers threads)
+TSAN_PROGRAMS=(drain frame inbox namespaces server server_again server_listen slow_readers threads)
 
 # -- the builds -------------------------------------------------------------
 

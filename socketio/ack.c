@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "socketio/core.h"
+#include "socketio/events.h"
 
 /*
  * Acks that are awaited stand in an array by rising id, as ids only rise.

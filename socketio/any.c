@@ -1,6 +1,8 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "socketio/events.h"
+#include "socketio/parent.h"
 #include "socketio/spread.h"
 
 /* Catch-all handlers: of what comes, and of what goes out. */
@@ -10,14 +12,14 @@
 static sio_error add(const sio_namespace *nsp, sio_handlers *handlers,
                      sio_handler handler)
 {
-    return nsp->core->fixed ? SIO_ERR_STATE
-                            : sio_handlers_add(handlers, handler);
+    return sio_namespace_is_fixed(nsp) ? SIO_ERR_STATE
+                                       : sio_handlers_add(handlers, handler);
 }
 
 static void take_back(const sio_namespace *nsp, sio_handlers *handlers,
                       sio_event_fn *fn, void *arg)
 {
-    if (!nsp->core->fixed) {
+    if (!sio_namespace_is_fixed(nsp)) {
         sio_handlers_remove(handlers, fn, arg);
     }
 }
@@ -139,9 +141,15 @@ bool sio_any_tell(const sio_outgoing *out, sio_socket *socket)
 {
     sio_event event = {0};
     sio_parser_room room = {0};
-    if (read_event(out, socket, &room, &event) == SIO_OK) {
-        event.wants_ack = false;
-        sio_handlers_run(&socket->nsp->outgoing, socket, &event);
+    sio_namespace *nsp = socket->nsp, *at = sio_namespace_first(nsp);
+    uint8_t state = socket->state;
+    if (read_event(out, socket, &room, &event) != SIO_OK) {
+        at = NULL;
+    }
+    event.wants_ack = false;
+    for (; at != NULL && socket->state == state;
+         at = sio_namespace_then(nsp, at)) {
+        sio_handlers_run(&at->outgoing, socket, &event);
     }
     sio_event_deinit(&event);
     sio_parser_room_deinit(&room);

@@ -1,6 +1,8 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "socketio/events.h"
+#include "socketio/parent.h"
 #include "socketio/spread.h"
 
 /*
@@ -31,8 +33,8 @@ struct sio_reply {
 /* An event on its way to the first loop. */
 typedef struct call {
     sio_message message;
-    sio_namespace *nsp;
-    sio_arena arena; /* of what follows */
+    sio_namespace *nsp; /* a reference */
+    sio_arena arena;    /* of what follows */
     const char *name;
     sio_args args;
     uint32_t timeout_ms;
@@ -185,28 +187,44 @@ static void open_round(round *r, const call *c, size_t expected)
 
 static void free_call(call *c)
 {
+    sio_namespace_unref(c->nsp);
     sio_arena_deinit(&c->arena);
     free(c);
+}
+
+/* How many of the first `count` that `at` has are for it. */
+static size_t count_for(const sio_namespace *at, size_t count, const call *c)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += is_for(&at->server_handlers[i], c) ? 1 : 0;
+    }
+    return sum;
+}
+
+static void hear(const sio_namespace *at, size_t count, const call *c)
+{
+    for (size_t i = 0; i < count; i++) {
+        sio_server_handler handler = at->server_handlers[i];
+        if (is_for(&handler, c)) {
+            handler.fn(c->nsp, c->name, &c->args, new_reply(c->round),
+                       handler.arg);
+        }
+    }
 }
 
 static void run_call(sio_message *message)
 {
     call *c = SIO_OWNER(message, call, message);
-    sio_namespace *nsp = c->nsp;
-    size_t count = nsp->server_handler_count, expected = 0;
-    for (size_t i = 0; i < count; i++) {
-        expected += is_for(&nsp->server_handlers[i], c) ? 1 : 0;
-    }
+    const sio_namespace *nsp = c->nsp, *parent = nsp->parent;
+    size_t own = nsp->server_handler_count; /* those added later have to wait */
+    size_t first = parent == NULL ? 0 : parent->server_handler_count;
     if (c->round != NULL) {
-        open_round(c->round, c, expected);
+        open_round(c->round, c,
+                   count_for(parent, first, c) + count_for(nsp, own, c));
     }
-    for (size_t i = 0; i < count; i++) {
-        sio_server_handler handler = nsp->server_handlers[i];
-        if (is_for(&handler, c)) {
-            handler.fn(nsp, c->name, &c->args, new_reply(c->round),
-                       handler.arg);
-        }
-    }
+    hear(parent, first, c);
+    hear(nsp, own, c);
     unref(c->round);
     free_call(c);
 }
@@ -243,7 +261,7 @@ static sio_error send(sio_namespace *nsp, const char *event, round *r,
         return SIO_ERR_NO_MEMORY;
     }
     *c = (call){.message = {.run = run_call, .drop = drop_call},
-                .nsp = nsp,
+                .nsp = sio_namespace_ref(nsp),
                 .round = r,
                 .timeout_ms = timeout_ms};
     c->name = sio_arena_copy(&c->arena, sio_text(event));
@@ -307,7 +325,7 @@ sio_error sio_namespace_on_server_event(sio_namespace *nsp, const char *event,
                                         sio_server_event_fn *fn, void *arg)
 {
     sio_error err = check_name(event);
-    if (err != SIO_OK || nsp->core->fixed) {
+    if (err != SIO_OK || sio_namespace_is_fixed(nsp)) {
         return err != SIO_OK ? err : SIO_ERR_STATE;
     }
     size_t count = nsp->server_handler_count;

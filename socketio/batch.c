@@ -120,7 +120,9 @@ static void send_all(sio_loop *loop, bool turn_is_over)
 {
     sio_batch *batch = &loop->batch;
     eio_burst burst = {batch->items, batch->count, batch->bytes, NULL,
-                       turn_is_over && !loop->core->tells_drained};
+                       turn_is_over &&
+                           !atomic_load_explicit(&loop->core->tells_drained,
+                                                 memory_order_relaxed)};
     visit_recipients(batch, &burst);
     sio_frame_unref(burst.wire);
     for (unsigned i = 0; i < batch->count; i++) {

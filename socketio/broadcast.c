@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "socketio/events.h"
 #include "socketio/spread.h"
 
 /* ----------------------------------------------------------- the target -- */
@@ -137,11 +138,17 @@ static bool join_batch(const emission *e, sio_local *local,
     return sio_batch_add(local, room, &e->out, b->except_socket);
 }
 
-static void run_emission(sio_task *task, sio_local *local,
-                         const sio_broadcast *b)
+/* Each child of a parent has packets of its own, for they bear its name: so
+ * they are made where they are needed. */
+typedef struct parent_emission {
+    sio_task task;
+    sio_kept_event kept;
+    unsigned form, flags; /* as those of an emission */
+} parent_emission;
+
+static void emit_on(emission *e, sio_local *local, const sio_broadcast *b)
 {
-    emission *e = SIO_OWNER(task, emission, task);
-    if (local->nsp->outgoing.count != 0) {
+    if (sio_namespace_tells_outgoing(local->nsp)) {
         emit_told(e, local, b);
         return;
     }
@@ -152,6 +159,42 @@ static void run_emission(sio_task *task, sio_local *local,
     sio_recipients_each(local, b, emit_to, e);
 }
 
+static void run_emission(sio_task *task, sio_local *local,
+                         const sio_broadcast *b)
+{
+    emit_on(SIO_OWNER(task, emission, task), local, b);
+}
+
+static void run_parent_emission(sio_task *task, sio_local *local,
+                                const sio_broadcast *b)
+{
+    const parent_emission *p = SIO_OWNER(task, parent_emission, task);
+    emission e = {.flags = p->flags};
+    if (sio_outgoing_event(&e.out, local->nsp, local->loop, p->kept.event,
+                           &p->kept.args,
+                           NULL) == SIO_OK) { /* or memory is short */
+        e.out.form = p->form;
+        emit_on(&e, local, b);
+        sio_outgoing_deinit(&e.out);
+    }
+}
+
+static void end_parent_emission(sio_task *task)
+{
+    sio_arena_deinit(&SIO_OWNER(task, parent_emission, task)->kept.arena);
+}
+
+static sio_error emit_to_children(const sio_broadcast *b, const char *event,
+                                  const sio_args *args, const emission *e)
+{
+    parent_emission p = {
+        .task = {run_parent_emission, end_parent_emission, NULL},
+        .form = e->out.form,
+        .flags = e->flags};
+    sio_error err = sio_kept_event_init(&p.kept, b->nsp->core, event, args);
+    return err == SIO_OK ? sio_spread(b, &p.task, sizeof(p)) : err;
+}
+
 static void end_emission(sio_task *task)
 {
     sio_outgoing_deinit(&SIO_OWNER(task, emission, task)->out);
@@ -160,14 +203,18 @@ static void end_emission(sio_task *task)
 sio_error sio_broadcast_emit_args(sio_broadcast b, const char *event,
                                   const sio_args *args)
 {
-    emission e = {.task = {run_emission, end_emission}};
+    emission e = {.task = {run_emission, end_emission, NULL}};
+    e.flags = (b.flags & SIO_BROADCAST_VOLATILE) != 0 ? SIO_EMIT_VOLATILE : 0;
+    e.out.form = (b.flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
+    if (b.nsp->as_parent != NULL) {
+        return emit_to_children(&b, event, args, &e);
+    }
     sio_error err = sio_outgoing_event(
         &e.out, b.nsp, sio_core_here(b.nsp->core), event, args, NULL);
     if (err != SIO_OK) {
         return err;
     }
     e.out.form = (b.flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
-    e.flags = (b.flags & SIO_BROADCAST_VOLATILE) != 0 ? SIO_EMIT_VOLATILE : 0;
     sio_outgoing_share(&e.out, b.nsp->core);
     return sio_spread(&b, &e.task, sizeof(e));
 }
@@ -206,7 +253,7 @@ typedef struct order {
     int what;
     char *room;     /* owned; of JOIN and LEAVE */
     sio_error *err; /* the caller's, for the loop that it is on */
-    const sio_local *here;
+    const sio_loop *here;
 } order;
 
 static sio_error obey(const order *o, sio_socket *socket)
@@ -238,7 +285,7 @@ static void run_order(sio_task *task, sio_local *local, const sio_broadcast *b)
         err = one == SIO_OK || one == SIO_ERR_CLOSED ? err : one;
     }
     sio_crowd_disperse(&crowd);
-    if (local == o->here) {
+    if (local->loop == o->here && err != SIO_OK) {
         *o->err = err; /* while the caller waits */
     }
 }
@@ -251,10 +298,10 @@ static void end_order(sio_task *task)
 static sio_error give_order(const sio_broadcast *b, int what, const char *room)
 {
     sio_error here = SIO_OK;
-    order o = {.task = {run_order, end_order},
+    order o = {.task = {run_order, end_order, NULL},
                .what = what,
                .err = &here,
-               .here = sio_namespace_here(b->nsp)};
+               .here = sio_core_here(b->nsp->core)};
     if (room != NULL) {
         o.room = strdup(room);
         if (o.room == NULL) {

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
-#include "socketio/core.h"
+#include "socketio/events.h"
+#include "socketio/parent.h"
 
 /* The same packet for another parser; takes `text`.  These are few, so they are
  * written as text and translated. */
@@ -62,7 +63,7 @@ static void expel_all(sio_client *client, sio_disconnect_reason reason,
     }
 }
 
-__attribute__((cold)) static void blame(sio_client *client, sio_error why)
+__attribute__((cold)) void sio_client_blame(sio_client *client, sio_error why)
 {
     if (client->session == NULL) {
         return;
@@ -72,11 +73,6 @@ __attribute__((cold)) static void blame(sio_client *client, sio_error why)
     /* Where the transport cannot tell the peer yet, it is over for the sockets
      * all the same. */
     expel_all(client, SIO_DISCONNECT_FORCED_SERVER_CLOSE, why);
-}
-
-void sio_client_blame(sio_client *client, sio_error why)
-{
-    blame(client, why);
 }
 
 void sio_client_close(sio_client *client)
@@ -120,7 +116,7 @@ static void write_unknown(sio_writer *w, const void *nsp)
         SIO_LIT("{\"message\":\"Invalid namespace\"}"));
 }
 
-static void refuse_unknown(sio_client *client, sio_bytes nsp)
+void sio_client_refuse_unknown(sio_client *client, sio_bytes nsp)
 {
     sio_frame *frame = sio_frame_of(client->loop, write_unknown, &nsp);
     if (frame != NULL) {
@@ -133,19 +129,20 @@ static void on_connect_packet(sio_client *client, const sio_packet *packet)
 {
     sio_socket *old = find_socket(client, packet->nsp);
     if (old != NULL && old->state != SIO_SOCKET_LEFT) {
-        blame(client, SIO_ERR_VIOLATION);
+        sio_client_blame(client, SIO_ERR_VIOLATION);
         return;
     }
     if (old != NULL) {
         sio_socket_unlist(old);
     }
-    sio_namespace *nsp = sio_core_find(client->loop->core, packet->nsp);
+    sio_namespace *nsp = sio_core_enter(client->loop->core, packet->nsp);
     if (nsp == NULL) {
-        refuse_unknown(client, packet->nsp);
+        sio_parent_ask(client, packet);
         return;
     }
     if (client->count >= client->loop->core->max_namespaces) {
-        blame(client, SIO_ERR_LIMIT);
+        sio_namespace_part(nsp, client->loop);
+        sio_client_blame(client, SIO_ERR_LIMIT);
         return;
     }
     sio_socket *socket = sio_socket_new(client, nsp, packet->payload);
@@ -175,7 +172,7 @@ static void deliver(sio_client *client, sio_socket *socket,
         break;
     case SIO_PACKET_CONNECT:
     case SIO_PACKET_CONNECT_ERROR:
-        blame(client, SIO_ERR_VIOLATION);
+        sio_client_blame(client, SIO_ERR_VIOLATION);
         break;
     }
 }
@@ -191,7 +188,7 @@ static void on_packet(sio_client *client, const sio_packet *packet,
     }
     sio_socket *socket = find_socket(client, packet->nsp);
     if (socket == NULL || socket->state == SIO_SOCKET_CONNECTING) {
-        blame(client, SIO_ERR_VIOLATION);
+        sio_client_blame(client, SIO_ERR_VIOLATION);
     } else if (socket->state == SIO_SOCKET_CONNECTED) {
         deliver(client, socket, packet, binaries);
     }
@@ -262,7 +259,7 @@ static void on_binary(sio_client *client, sio_bytes data)
         in == NULL ? SIO_ERR_VIOLATION : add_attachment(client, data);
     if (err != SIO_OK) {
         drop_incoming(client);
-        blame(client, err);
+        sio_client_blame(client, err);
         return;
     }
     if (in->got < in->packet.attachments) {
@@ -291,7 +288,7 @@ static void on_text(sio_client *client, sio_bytes text)
     }
     if (err != SIO_OK) {
         drop_incoming(client);
-        blame(client, err);
+        sio_client_blame(client, err);
     }
 }
 
@@ -305,7 +302,7 @@ static void on_whole(sio_client *client, sio_bytes data)
     if (err == SIO_OK) {
         on_packet(client, &packet, loop->room.binaries);
     } else {
-        blame(client, err);
+        sio_client_blame(client, err);
     }
     sio_parser_room_tidy(&loop->room);
 }
@@ -360,7 +357,7 @@ static void on_message(void *user, eio_session *session, eio_form form,
     if (form == EIO_FORM_TEXT && !whole) {
         on_text(client, data);
     } else if (form == EIO_FORM_TEXT) {
-        blame(client, SIO_ERR_VIOLATION);
+        sio_client_blame(client, SIO_ERR_VIOLATION);
     } else if (whole) {
         on_whole(client, data);
     } else {
@@ -376,14 +373,12 @@ static void tell_sockets(sio_client *client, bool upgraded)
             ? NULL
             : SIO_OWNER(client->sockets.next, sio_socket, in_client);
     while (socket != NULL) {
-        sio_namespace *nsp = socket->nsp;
-        sio_hooks *hooks = upgraded ? &nsp->upgrade : &nsp->drained;
-        if (hooks->count == 0 || socket->state != SIO_SOCKET_CONNECTED) {
-            socket = sio_socket_next(socket);
-            continue;
-        }
+        sio_namespace *nsp = socket->nsp, *at = sio_namespace_first(nsp);
         (void)sio_socket_ref(socket);
-        sio_hooks_run_sockets(hooks, socket);
+        for (; at != NULL; at = sio_namespace_then(nsp, at)) {
+            sio_hooks_run_sockets(upgraded ? &at->upgrade : &at->drained,
+                                  socket);
+        }
         sio_socket *next = sio_socket_next(socket);
         sio_socket_unref(socket);
         socket = next;
@@ -394,6 +389,10 @@ static void on_drained(void *user, eio_session *session)
 {
     sio_client *client = user;
     (void)session;
+    if (!atomic_load_explicit(&client->loop->core->tells_drained,
+                              memory_order_relaxed)) {
+        return;
+    }
     tell_sockets(client, false);
     if (client->loop->core->conn.drained.count != 0) {
         sio_conn_drained(client);

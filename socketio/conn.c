@@ -146,5 +146,8 @@ sio_error sio_core_on_conn(sio_core *core, sio_hooks *hooks, void (*fn)(void),
          i++) {
         core->loops[i]->engine->tap = &tap;
     }
+    if (hooks == &core->conn.drained && err == SIO_OK) {
+        core->tells_drained = true;
+    }
     return err;
 }

@@ -60,6 +60,8 @@ typedef struct sio_loop {
     unsigned index;       /* in core->loops */
     sio_link nexts;       /* of sio_next: middlewares that have not answered */
     sio_link event_nexts; /* of sio_event_next: the same for events */
+    sio_link claims;      /* of sio_claim: checks that have not answered */
+    sio_link active; /* of sio_local.active: those with connected sockets */
     sio_link rounds, replies; /* see app_event.c; of the first loop */
     sio_socket *dead;         /* by next_dead: no client's any more ... */
     sio_mortal sweep;         /* ... and let go of at the end of the turn */
@@ -91,12 +93,19 @@ typedef struct sio_core {
     uint32_t max_rooms;
     size_t max_binary;   /* bytes in the attachments of one packet */
     sio_hash_key secret; /* of the maps of all namespaces */
-    sio_lock lock;       /* for `namespaces`, and to add to `newest` */
-    sio_map namespaces;  /* of sio_namespace, by name */
-    _Atomic(sio_namespace *) newest; /* of all there are; see `older` */
-    _Atomic uint64_t serials;        /* given to namespaces */
+    sio_lock making;     /* held, before `lock`, while a new namespace is told
+                            of; see parent.c */
+    sio_lock lock;       /* for `namespaces`, `dynamic`, and who is in those */
+    sio_map namespaces;  /* of sio_namespace, by name; not parents */
+    sio_link parents;    /* of sio_parent, in order; Setup */
+    unsigned parent_count;         /* in that list; Setup */
+    sio_hooks new_namespace;       /* of sio_namespace_fn; Setup */
+    bool cleanup;                  /* remove dynamic ones that are empty */
+    uint32_t max_dynamic;          /* namespaces that clients may have made */
+    uint32_t dynamic;              /* ... and how many there are */
+    _Atomic uint64_t serials;      /* given to namespaces */
     _Atomic uint64_t foreign_acks; /* asked for by threads that are not ours */
-    bool tells_drained;            /* somebody waits for that */
+    atomic_bool tells_drained;     /* somebody waits for that */
     struct {
         sio_hooks packet, packet_create, drained, closed;
     } conn;     /* about connections; see conn.c */
@@ -161,6 +170,7 @@ typedef struct sio_local {
                           what belongs to them lies, ours and the kernel's */
     uint32_t listed, list_cap;
     sio_handlers *latest; /* found for the event before, mostly of one name */
+    sio_link active;      /* in loop->active, while `sockets` has any */
 } sio_local;
 
 /* Of an event between parts of the application. */
@@ -170,21 +180,35 @@ typedef struct sio_server_handler {
     void *arg;
 } sio_server_handler;
 
+typedef struct sio_parent sio_parent;
+
 struct sio_namespace {
     sio_core *core;
-    sio_map_node node;           /* in core->namespaces */
-    struct sio_namespace *older; /* in core->newest; fixed once it is there */
-    uint64_t serial;             /* no other has or had the same; not 0 */
-    sio_local *locals;           /* core->loop_count of them, owned */
-    sio_map handlers;            /* of sio_handlers, by event */
-    sio_handlers any, outgoing;  /* catch-all: what comes, what goes */
+    sio_map_node node;     /* in core->namespaces */
+    sio_namespace *parent; /* whose handlers come before its own; or NULL */
+    sio_parent *as_parent; /* owned; NULL where it is none */
+    sio_link sibling;      /* in parent->as_parent->children, while listed */
+    uint64_t serial;       /* no other has or had the same; not 0 */
+    unsigned loop_count;   /* of the core, which it may outlive */
+    atomic_uint refs;      /* of a child; see sio_namespace_ref() */
+    atomic_uint members;   /* sockets of a child, not only connected ones;
+                              grows under core->lock while `listed` */
+    bool listed;           /* in core->namespaces */
+    bool dynamic;          /* made for a client, counted in core->dynamic */
+    bool pinned;           /* stays when it is empty; as the two above, under
+                              core->lock */
+    atomic_bool fresh;     /* being told of; others wait for core->making */
+    _Atomic(sio_local *) *locals; /* by loop, each made and written by that one;
+                                     owned, may be NULL */
+    sio_map handlers;             /* of sio_handlers, by event */
+    sio_handlers any, outgoing;   /* catch-all: what comes, what goes */
     sio_hooks event_middlewares, event_errors;
     sio_server_handler *server_handlers; /* owned */
     size_t server_handler_count;
     sio_hooks middlewares, connection, disconnecting, disconnect, drained,
         upgrade, room;
     size_t name_len;
-    char name[]; /* with its slash, NUL-terminated */
+    char *name; /* with its slash, NUL-terminated; behind the locals */
 };
 
 static inline sio_bytes sio_text(const char *s)
@@ -197,9 +221,9 @@ static inline sio_bytes sio_namespace_view(const sio_namespace *nsp)
     return (sio_bytes){(const uint8_t *)nsp->name, nsp->name_len};
 }
 
-/* sio_server_of().  These two from any thread. */
+/* sio_server_of(), sio_server_find().  Any thread. */
 sio_namespace *sio_core_of(sio_core *core, const char *name);
-sio_namespace *sio_core_find(sio_core *core, sio_bytes name);
+sio_namespace *sio_core_find(sio_core *core, const char *name);
 
 /* Completes a core whose limits and loops the caller has set.  May fail with
  * RANDOM. */
@@ -222,11 +246,21 @@ static inline bool sio_loop_is_here(const sio_loop *loop)
 /* The loop of the calling thread; NULL where that is none of the server's. */
 sio_loop *sio_core_here(const sio_core *core);
 
+/* NULL where the loop has had no socket in it. */
 static inline sio_local *sio_local_of(const sio_namespace *nsp,
                                       const sio_loop *loop)
 {
-    return &nsp->locals[loop->index];
+    return atomic_load_explicit(&nsp->locals[loop->index],
+                                memory_order_acquire);
 }
+
+/* The same, made where there is none.  On the loop's thread.  NULL when out of
+ * memory. */
+sio_local *sio_local_make(sio_namespace *nsp, sio_loop *loop);
+
+/* Takes a connected socket in, and out.  The first may fail with NO_MEMORY. */
+sio_error sio_local_add(sio_local *local, sio_socket *socket);
+void sio_local_remove(sio_local *local, sio_socket *socket);
 
 /* What the loop of the calling thread has of it, or NULL. */
 sio_local *sio_namespace_here(const sio_namespace *nsp);
@@ -236,6 +270,20 @@ static inline uint64_t sio_local_next_ack(sio_local *local)
 {
     return local->next_ack++ * local->nsp->core->loop_count +
            local->loop->index;
+}
+
+/* Whether other threads may be reading its handlers; not as long as it is only
+ * being told of. */
+static inline bool sio_namespace_is_fixed(const sio_namespace *nsp)
+{
+    return nsp->core->fixed && !atomic_load(&nsp->fresh);
+}
+
+/* Whether somebody listens to what goes out, there or in its parent. */
+static inline bool sio_namespace_tells_outgoing(const sio_namespace *nsp)
+{
+    return nsp->outgoing.count != 0 ||
+           (nsp->parent != NULL && nsp->parent->outgoing.count != 0);
 }
 
 sio_error sio_hooks_add(sio_hooks *hooks, void (*fn)(void), void *arg);
@@ -286,6 +334,9 @@ struct sio_client {
 
 extern const eio_session_events sio_client_events;
 
+/* Answers that there is no such namespace. */
+void sio_client_refuse_unknown(sio_client *client, sio_bytes nsp);
+
 /* Closes the session once what is queued has left.  It is over for the sockets
  * before this returns, also for those about which middlewares decide. */
 void sio_client_close(sio_client *client);
@@ -328,6 +379,7 @@ struct sio_socket {
     sio_map_node node;     /* in local->sockets */
     uint64_t caught_up;    /* with which batch, and how far; see batch.c */
     _Atomic uint8_t state; /* sio_socket_state */
+    bool in_child;         /* `nsp` is a child, and a reference to it held */
 
     char id[SIO_TOKEN_LEN + 1];
     union {
@@ -364,7 +416,8 @@ static inline bool sio_socket_is_alive(const sio_socket *socket)
 }
 
 /* Makes a socket of `client` that is CONNECTING, with one reference for the
- * client's list.  NULL when memory or randomness is short. */
+ * client's list.  Takes what sio_core_enter() gave.  NULL when memory or
+ * randomness is short. */
 sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
                            sio_bytes auth);
 
@@ -373,6 +426,11 @@ void sio_nexts_free(sio_loop *loop);
 
 /* Runs the middlewares, and what follows from their answers. */
 void sio_socket_start(sio_socket *socket);
+
+/* Puts a socket that is CONNECTING, and in no room, in another namespace, as
+ * given by sio_core_enter().  May fail with NO_MEMORY, having only taken
+ * that. */
+sio_error sio_socket_move(sio_socket *socket, sio_namespace *nsp);
 
 /* Ends a socket for `reason`: tells the handlers, leaves the rooms. */
 void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
@@ -404,10 +462,6 @@ static inline sio_socket *sio_socket_next(const sio_socket *socket)
 void sio_room_leave_all(sio_socket *socket);
 bool sio_room_has(const sio_room *room, const sio_socket *socket);
 sio_room *sio_room_find(const sio_local *local, sio_bytes name);
-
-/* Takes a socket in, and out.  The first may fail with NO_MEMORY. */
-sio_error sio_local_add(sio_local *local, sio_socket *socket);
-void sio_local_remove(sio_local *local, sio_socket *socket);
 
 /* The connected socket of this loop with that id, or NULL. */
 sio_socket *sio_local_socket(const sio_local *local, sio_bytes id);
@@ -491,99 +545,5 @@ sio_error sio_args_of_json(const char *json, size_t len, sio_args *out);
 
 /* Packs varargs to the inner text of an array, which the caller frees. */
 sio_error sio_pack(const char *format, va_list list, sio_args *out);
-
-/* ---------------------------------------------------------------- acks -- */
-
-/* A place in a socket's list of acks; it keeps its id when it is done. */
-typedef struct sio_ack_slot {
-    uint64_t id;
-    sio_pending *pending; /* owned; NULL once done */
-} sio_ack_slot;
-
-/* Those that are awaited, in slots[first] to before slots[count], by rising
- * id. */
-struct sio_acks {
-    uint32_t first, count, cap;
-    sio_ack_slot slots[];
-};
-
-/* An acknowledgement that is awaited. */
-struct sio_pending {
-    uint64_t id;
-    sio_socket *socket; /* not owned: the socket ends its pending acks */
-    sio_ack_fn *fn;
-    void *arg;
-    sio_timer timer;
-};
-
-/* Has `fn` called with the answer that comes with `id`. */
-sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
-                         sio_ack_fn *fn, void *arg);
-
-/* Forgets the one with `id`, without telling. */
-void sio_ack_forget(sio_socket *socket, uint64_t id);
-
-/* An answer has come.  Unknown ids are ignored. */
-void sio_ack_arrive(sio_socket *socket, const sio_packet *packet,
-                    const sio_binary *binaries);
-
-/* Fails all that are awaited, with CLOSED. */
-void sio_ack_fail_all(sio_socket *socket);
-
-/* -------------------------------------------------------------- events -- */
-
-struct sio_event {
-    sio_socket *socket;
-    sio_bytes raw_name; /* as on the wire */
-    sio_args args;
-    size_t arg_count;
-    const char *name; /* NULL until somebody asks */
-    bool wants_ack;
-    uint64_t ack_id;
-    void *tree; /* json_t, made on demand */
-    sio_arena arena;
-};
-
-/* Calls the handlers of an event that has come. */
-void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
-                        const sio_binary *binaries);
-void sio_event_init(sio_event *event, sio_socket *socket,
-                    const sio_packet *packet, const sio_binary *binaries);
-void sio_event_deinit(sio_event *event);
-void sio_event_free_tree(sio_event *event);
-
-/* Calls the handlers of its name.  The socket has to be connected. */
-void sio_event_deliver(sio_event *event);
-
-/* Calls handlers as long as the socket's state stays. */
-void sio_handlers_run(sio_handlers *handlers, sio_socket *socket,
-                      sio_event *event);
-
-sio_error sio_handlers_add(sio_handlers *handlers, sio_handler handler);
-
-/* Takes back one handler with these values, or all where `fn` is NULL. */
-void sio_handlers_remove(sio_handlers *handlers, sio_event_fn *fn, void *arg);
-
-/* Runs the middlewares for an event, and what follows from their answers.
- * Takes what the event holds. */
-void sio_event_filter(sio_event *event);
-
-/* Of a client that has no session any more, and of all when the server ends. */
-void sio_event_nexts_forget(sio_client *client);
-void sio_event_nexts_free(sio_loop *loop);
-
-/* Ends what waits for answers when the server ends; what a namespace has. */
-void sio_server_events_free(sio_loop *loop);
-void sio_server_handlers_free(sio_namespace *nsp);
-
-/* sio_any_outgoing() for when somebody listens. */
-bool sio_any_tell(const sio_outgoing *out, sio_socket *socket);
-
-/* Tells those who listen to what goes out to the socket, which may do anything;
- * whether it still is to be sent. */
-static inline bool sio_any_outgoing(const sio_outgoing *out, sio_socket *socket)
-{
-    return socket->nsp->outgoing.count == 0 || sio_any_tell(out, socket);
-}
 
 #endif

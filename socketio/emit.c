@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "socketio/events.h"
 #include "socketio/spread.h"
 
 /* --------------------------------------------------------------- emitting --

@@ -1,5 +1,7 @@
 #include <stdlib.h>
 
+#include "socketio/events.h"
+#include "socketio/parent.h"
 #include "socketio/spread.h"
 
 /* The right to answer, on its own. */
@@ -127,13 +129,14 @@ static bool is_named(const sio_handlers *handlers, sio_bytes raw)
            memcmp(raw.base + 1, handlers->name, handlers->view.len) == 0;
 }
 
-/* The handlers by name, or NULL.  A name with an escape has to be decoded
- * first. */
-static sio_handlers *find_handlers(sio_event *event)
+/* The handlers of `at` by name, or NULL.  A name with an escape has to be
+ * decoded first.  Only those that come first are remembered. */
+static sio_handlers *find_handlers(sio_event *event, const sio_namespace *at)
 {
     sio_bytes raw = event->raw_name, name = raw;
     sio_local *local = event->socket->local;
-    sio_handlers *latest = local->latest; /* never freed before the namespace */
+    bool is_first = at == sio_namespace_first(event->socket->nsp);
+    sio_handlers *latest = is_first ? local->latest : NULL; /* lives as long */
     if (latest != NULL && is_named(latest, raw)) {
         return latest;
     }
@@ -147,12 +150,27 @@ static sio_handlers *find_handlers(sio_event *event)
         }
         name.base = (const uint8_t *)plain;
     }
-    sio_map_node *node = sio_map_find(&event->socket->nsp->handlers, name);
+    sio_map_node *node = sio_map_find(&at->handlers, name);
     if (node == NULL) {
         return NULL;
     }
-    local->latest = SIO_OWNER(node, sio_handlers, node);
-    return local->latest;
+    sio_handlers *found = SIO_OWNER(node, sio_handlers, node);
+    if (is_first) {
+        local->latest = found;
+    }
+    return found;
+}
+
+/* Calls the catch-all handlers, as long as the socket is connected. */
+static void run_any(sio_namespace *nsp, sio_event *event)
+{
+    sio_socket *socket = event->socket;
+    if (nsp->parent != NULL && nsp->parent->any.count != 0) {
+        sio_handlers_run(&nsp->parent->any, socket, event);
+    }
+    if (nsp->any.count != 0 && socket->state == SIO_SOCKET_CONNECTED) {
+        sio_handlers_run(&nsp->any, socket, event);
+    }
 }
 
 void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
@@ -161,10 +179,8 @@ void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
     sio_namespace *nsp = socket->nsp;
     sio_event event;
     sio_event_init(&event, socket, packet, binaries);
-    if (nsp->any.count != 0) {
-        sio_handlers_run(&nsp->any, socket, &event);
-    }
-    if (nsp->event_middlewares.count != 0) {
+    run_any(nsp, &event);
+    if (sio_namespace_filters_events(nsp)) {
         sio_event_filter(&event);
         return;
     }
@@ -174,15 +190,27 @@ void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
     sio_event_deinit(&event);
 }
 
-void sio_event_deliver(sio_event *event)
+/* Calls what `at`, the socket's namespace or its parent, has for the event. */
+static void run_named(const sio_namespace *at, sio_event *event)
 {
-    if (event->raw_name.len == 0 || event->socket->nsp->handlers.count == 0) {
-        return;
-    }
-    sio_handlers *handlers = find_handlers(event);
+    sio_handlers *handlers =
+        at->handlers.count == 0 ? NULL : find_handlers(event, at);
     if (handlers != NULL) {
         event->name = handlers->name;
         sio_handlers_run(handlers, event->socket, event);
+    }
+}
+
+void sio_event_deliver(sio_event *event)
+{
+    sio_socket *socket = event->socket;
+    sio_namespace *nsp = socket->nsp;
+    if (event->raw_name.len == 0) {
+        return;
+    }
+    run_named(sio_namespace_first(nsp), event);
+    if (nsp->parent != NULL && socket->state == SIO_SOCKET_CONNECTED) {
+        run_named(nsp, event);
     }
 }
 

@@ -1,5 +1,7 @@
 #include <stdlib.h>
 
+#include "socketio/events.h"
+#include "socketio/parent.h"
 #include "socketio/spread.h"
 
 /*
@@ -130,17 +132,20 @@ static void keep(sio_event_next *next)
 static void tell_error(sio_event_next *next)
 {
     sio_socket *socket = next->socket;
-    const sio_hooks *hooks = &socket->nsp->event_errors;
+    sio_namespace *nsp = socket->nsp, *at = sio_namespace_first(nsp);
     const char *message = next->refusal == NULL ? "" : next->refusal;
-    if (hooks->count == 0) {
+    if (nsp->event_errors.count == 0 && at->event_errors.count == 0) {
         sio_log_write(sio_socket_engine(socket)->log, SIO_LOG_WARN,
                       "event_refused", "namespace %s, socket %s: %s",
                       socket->nsp->name, socket->id, message);
     }
-    for (size_t i = 0;
-         i < hooks->count && socket->state == SIO_SOCKET_CONNECTED; i++) {
-        ((sio_event_error_fn *)hooks->items[i].fn)(
-            socket, &next->event, message, next->data, hooks->items[i].arg);
+    for (; at != NULL; at = sio_namespace_then(nsp, at)) {
+        const sio_hooks *hooks = &at->event_errors;
+        for (size_t i = 0;
+             i < hooks->count && socket->state == SIO_SOCKET_CONNECTED; i++) {
+            ((sio_event_error_fn *)hooks->items[i].fn)(
+                socket, &next->event, message, next->data, hooks->items[i].arg);
+        }
     }
 }
 
@@ -148,11 +153,11 @@ static void tell_error(sio_event_next *next)
 static void go_on(sio_event_next *next)
 {
     sio_socket *socket = next->socket;
-    const sio_hooks *hooks = &socket->nsp->event_middlewares;
-    for (; next->answer == PASS && next->index < hooks->count &&
-           socket->state == SIO_SOCKET_CONNECTED;
+    const sio_hook *hook;
+    for (; next->answer == PASS && socket->state == SIO_SOCKET_CONNECTED &&
+           (hook = sio_namespace_event_middleware(socket->nsp, next->index)) !=
+               NULL;
          next->index++) {
-        const sio_hook *hook = &hooks->items[next->index];
         next->answer = NONE;
         next->running = true;
         ((sio_event_middleware_fn *)hook->fn)(socket, &next->event, next,
@@ -304,15 +309,15 @@ sio_error sio_event_set(sio_event *event, const char *name,
 sio_error sio_namespace_use_events(sio_namespace *nsp,
                                    sio_event_middleware_fn *fn, void *arg)
 {
-    return nsp->core->fixed ? SIO_ERR_STATE
-                            : sio_hooks_add(&nsp->event_middlewares,
-                                            (void (*)(void))fn, arg);
+    return sio_namespace_is_fixed(nsp) ? SIO_ERR_STATE
+                                       : sio_hooks_add(&nsp->event_middlewares,
+                                                       (void (*)(void))fn, arg);
 }
 
 sio_error sio_namespace_on_event_error(sio_namespace *nsp,
                                        sio_event_error_fn *fn, void *arg)
 {
-    return nsp->core->fixed
+    return sio_namespace_is_fixed(nsp)
                ? SIO_ERR_STATE
                : sio_hooks_add(&nsp->event_errors, (void (*)(void))fn, arg);
 }

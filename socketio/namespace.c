@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
-#include "socketio/core.h"
+#include "socketio/events.h"
+#include "socketio/parent.h"
 
 static sio_bytes namespace_key(const sio_map_node *node)
 {
@@ -31,8 +32,9 @@ sio_error sio_core_init(sio_core *core, sio_random *random)
     sio_error err =
         sio_random_fill(random, &core->secret, sizeof(core->secret));
     if (err == SIO_OK) {
+        sio_lock_init_nested(&core->making);
         sio_lock_init(&core->lock);
-        atomic_init(&core->newest, NULL);
+        sio_list_init(&core->parents);
         atomic_init(&core->serials, 0);
         sio_map_init(&core->namespaces, namespace_key, core->secret);
     }
@@ -45,7 +47,8 @@ static void free_handlers(sio_handlers *handlers)
     free(handlers->name);
 }
 
-static void free_namespace(sio_namespace *nsp)
+/* The core may be gone already. */
+void sio_namespace_free(sio_namespace *nsp)
 {
     sio_map_walk walk = sio_map_walk_start(&nsp->handlers);
     sio_map_node *node;
@@ -67,90 +70,194 @@ static void free_namespace(sio_namespace *nsp)
     free(nsp->drained.items);
     free(nsp->upgrade.items);
     free(nsp->room.items);
-    for (unsigned i = 0; i < nsp->core->loop_count; i++) {
-        sio_map_deinit(&nsp->locals[i].sockets);
-        sio_map_deinit(&nsp->locals[i].rooms);
-        free(nsp->locals[i].list);
+    for (unsigned i = 0; i < nsp->loop_count; i++) {
+        sio_local *local = atomic_load(&nsp->locals[i]);
+        if (local != NULL) {
+            sio_map_deinit(&local->sockets);
+            sio_map_deinit(&local->rooms);
+            free(local->list);
+            free(local);
+        }
     }
     sio_map_deinit(&nsp->handlers);
-    free(nsp->locals);
     free(nsp);
 }
 
 void sio_core_deinit(sio_core *core)
 {
-    sio_namespace *nsp = atomic_load(&core->newest);
-    while (nsp != NULL) {
-        sio_namespace *older = nsp->older;
-        sio_map_remove(&core->namespaces, &nsp->node);
-        free_namespace(nsp);
-        nsp = older;
+    sio_map_walk walk = sio_map_walk_start(&core->namespaces);
+    sio_map_node *node;
+    while ((node = sio_map_walk_next(&walk)) != NULL) {
+        sio_namespace *nsp = SIO_OWNER(node, sio_namespace, node);
+        sio_map_remove(&core->namespaces, node);
+        if (nsp->parent != NULL) {
+            sio_link_drop(&nsp->sibling);
+            sio_namespace_unref(nsp); /* sockets may be held that are in it */
+        } else {
+            sio_namespace_free(nsp);
+        }
     }
     free(core->conn.packet.items);
     free(core->conn.packet_create.items);
     free(core->conn.drained.items);
     free(core->conn.closed.items);
     sio_map_deinit(&core->namespaces);
+    sio_parents_free(core);
+    free(core->new_namespace.items);
     sio_lock_deinit(&core->lock);
+    sio_lock_deinit(&core->making);
 }
 
-static sio_namespace *find_locked(const sio_core *core, sio_bytes name)
+sio_namespace *sio_core_look(const sio_core *core, sio_bytes name)
 {
     sio_map_node *node = sio_map_find(&core->namespaces, name);
     return node == NULL ? NULL : SIO_OWNER(node, sio_namespace, node);
 }
 
-sio_namespace *sio_core_find(sio_core *core, sio_bytes name)
+sio_error sio_core_list(sio_core *core, sio_namespace *nsp)
+{
+    sio_error err = sio_map_insert(&core->namespaces, &nsp->node);
+    if (err == SIO_OK) {
+        nsp->listed = true;
+        if (nsp->parent != NULL) {
+            (void)sio_namespace_ref(nsp); /* the map's */
+            sio_list_append(&nsp->parent->as_parent->children, &nsp->sibling);
+        }
+    }
+    return err;
+}
+
+/* Until those who listen have been told of it, on some thread. */
+static void await_told(sio_core *core, const sio_namespace *nsp)
+{
+    if (atomic_load_explicit(&nsp->fresh, memory_order_acquire)) {
+        sio_lock_take(&core->making);
+        sio_lock_leave(&core->making);
+    }
+}
+
+sio_namespace *sio_core_find(sio_core *core, const char *name)
 {
     sio_lock_take(&core->lock);
-    sio_namespace *nsp = find_locked(core, name);
+    sio_namespace *nsp = sio_core_look(core, sio_text(name));
+    if (nsp != NULL) {
+        (void)sio_namespace_ref(nsp);
+    }
     sio_lock_leave(&core->lock);
+    if (nsp != NULL) {
+        await_told(core, nsp);
+    }
     return nsp;
 }
 
-static void free_raw(sio_namespace *nsp)
+sio_namespace *sio_core_enter(sio_core *core, sio_bytes name)
 {
-    if (nsp != NULL) {
-        free(nsp->locals);
-        free(nsp);
+    sio_lock_take(&core->lock);
+    sio_namespace *nsp = sio_core_look(core, name);
+    if (nsp != NULL && nsp->parent != NULL) {
+        (void)sio_namespace_ref(nsp);
+        atomic_fetch_add_explicit(&nsp->members, 1, memory_order_relaxed);
     }
+    sio_lock_leave(&core->lock);
+    if (nsp != NULL) {
+        await_told(core, nsp);
+    }
+    return nsp;
 }
 
-/* One that nobody knows yet; `name` comes without its slash. */
-static sio_namespace *new_namespace(sio_core *core, const char *name,
-                                    size_t len)
+sio_namespace *sio_namespace_new(sio_core *core, sio_bytes name)
 {
-    sio_namespace *nsp = calloc(1, sizeof(*nsp) + len + 2);
-    size_t size = core->loop_count * sizeof(sio_local);
-    if (nsp != NULL) {
-        nsp->locals = aligned_alloc(alignof(sio_local), size);
-    }
-    if (nsp == NULL || nsp->locals == NULL) {
-        free_raw(nsp);
+    size_t locals = core->loop_count * sizeof(_Atomic(sio_local *));
+    sio_namespace *nsp = calloc(1, sizeof(*nsp) + locals + name.len + 2);
+    if (nsp == NULL) {
         return NULL;
     }
     nsp->core = core;
+    nsp->loop_count = core->loop_count;
     nsp->serial =
         1 + atomic_fetch_add_explicit(&core->serials, 1, memory_order_relaxed);
-    nsp->name_len = len + 1;
-    nsp->name[0] = '/';
-    memcpy(nsp->name + 1, name, len);
-    memset(nsp->locals, 0, size);
+    nsp->locals = (void *)(nsp + 1);
     for (unsigned i = 0; i < core->loop_count; i++) {
-        sio_local *local = &nsp->locals[i];
-        local->nsp = nsp;
-        local->loop = core->loops[i];
-        sio_map_init(&local->sockets, socket_key, core->secret);
-        sio_map_init(&local->rooms, room_key, core->secret);
+        atomic_init(&nsp->locals[i], NULL);
     }
+    nsp->name = (char *)(nsp->locals + core->loop_count);
+    nsp->name_len = name.len + 1;
+    nsp->name[0] = '/';
+    memcpy(nsp->name + 1, name.base, name.len);
+    atomic_init(&nsp->refs, 1);
+    atomic_init(&nsp->members, 0);
+    atomic_init(&nsp->fresh, false);
     sio_map_init(&nsp->handlers, handlers_key, core->secret);
+    return nsp;
+}
+
+sio_local *sio_local_make(sio_namespace *nsp, sio_loop *loop)
+{
+    sio_local *local = sio_local_of(nsp, loop);
+    if (local != NULL) {
+        return local;
+    }
+    local = aligned_alloc(alignof(sio_local), sizeof(*local));
+    if (local == NULL) {
+        return NULL;
+    }
+    memset(local, 0, sizeof(*local));
+    local->nsp = nsp;
+    local->loop = loop;
+    sio_map_init(&local->sockets, socket_key, nsp->core->secret);
+    sio_map_init(&local->rooms, room_key, nsp->core->secret);
+    atomic_store_explicit(&nsp->locals[loop->index], local,
+                          memory_order_release);
+    return local;
+}
+
+/* Makes one that the application asks for, with core->making. */
+static sio_namespace *make_asked_for(sio_core *core, sio_bytes name)
+{
+    sio_namespace *fresh = sio_namespace_new(core, name), *old;
+    if (fresh == NULL) {
+        return NULL;
+    }
+    fresh->pinned = true;
+    atomic_store(&fresh->fresh, true);
+    sio_lock_take(&core->lock);
+    sio_parent *parent = sio_core_parent_of(core, sio_namespace_view(fresh));
+    fresh->parent = parent == NULL ? NULL : parent->nsp;
+    old = sio_core_look(core, sio_namespace_view(fresh));
+    sio_error err = old == NULL ? sio_core_list(core, fresh) : SIO_ERR_STATE;
+    if (old != NULL) {
+        old->pinned = true;
+    }
+    sio_lock_leave(&core->lock);
+    if (err != SIO_OK) {
+        sio_namespace_free(fresh);
+        return old;
+    }
+    if (fresh->parent != NULL) {
+        sio_namespace_unref(fresh); /* the map's stays */
+    }
+    sio_core_tell(core, fresh);
+    return fresh;
+}
+
+static sio_namespace *find_and_pin(sio_core *core, sio_bytes name)
+{
+    sio_lock_take(&core->lock);
+    sio_namespace *nsp = sio_core_look(core, name);
+    if (nsp != NULL) {
+        nsp->pinned = true;
+    }
+    sio_lock_leave(&core->lock);
+    if (nsp != NULL) {
+        await_told(core, nsp);
+    }
     return nsp;
 }
 
 sio_namespace *sio_core_of(sio_core *core, const char *name)
 {
     sio_namespace *known =
-        name[0] == '/' ? sio_core_find(core, sio_text(name)) : NULL;
+        name[0] == '/' ? find_and_pin(core, sio_text(name)) : NULL;
     if (known != NULL) {
         return known; /* mostly, and without making another one first */
     }
@@ -161,25 +268,10 @@ sio_namespace *sio_core_of(sio_core *core, const char *name)
     if (strchr(name, ',') != NULL || len >= core->limits.max_nsp) {
         return NULL; /* it would end there on the wire */
     }
-    sio_namespace *fresh = new_namespace(core, name, len), *old;
-    if (fresh == NULL) {
-        return NULL;
-    }
-    sio_lock_take(&core->lock);
-    old = find_locked(core, sio_namespace_view(fresh));
-    bool added = old == NULL &&
-                 sio_map_insert(&core->namespaces, &fresh->node) == SIO_OK;
-    if (added) {
-        /* Released: who finds it there finds all of it. */
-        fresh->older =
-            atomic_load_explicit(&core->newest, memory_order_relaxed);
-        atomic_store_explicit(&core->newest, fresh, memory_order_release);
-    }
-    sio_lock_leave(&core->lock);
-    if (!added) {
-        free_raw(fresh);
-    }
-    return added ? fresh : old;
+    sio_lock_take(&core->making);
+    sio_namespace *nsp = make_asked_for(core, sio_text(name));
+    sio_lock_leave(&core->making);
+    return nsp;
 }
 
 /* --------------------------------------------------------------- sockets -- */
@@ -208,12 +300,20 @@ sio_error sio_local_add(sio_local *local, sio_socket *socket)
         socket->place = local->listed;
         local->list[local->listed++] = socket;
         sio_metric_add(&local->connected, 1);
+        if (local->listed == 1) {
+            sio_list_append(&local->loop->active, &local->active);
+        }
     }
     return err;
 }
 
 void sio_local_remove(sio_local *local, sio_socket *socket)
 {
+    if (local->listed == 1) {
+        /* Nobody is left to get it; and then the namespace may go. */
+        sio_batch_flush(local->loop);
+        sio_link_drop(&local->active);
+    }
     sio_socket *last = local->list[--local->listed];
     last->place = socket->place;
     local->list[last->place] = last;
@@ -248,10 +348,13 @@ void sio_loop_init(sio_loop *loop, sio_core *core, eio_engine *engine,
     sio_list_init(&loop->event_nexts);
     sio_list_init(&loop->rounds);
     sio_list_init(&loop->replies);
+    sio_list_init(&loop->claims);
+    sio_list_init(&loop->active);
 }
 
-static void close_local(sio_local *local)
+static void close_local(sio_local *local, void *arg)
 {
+    (void)arg;
     sio_map_walk walk = sio_map_walk_start(&local->sockets);
     sio_map_node *node;
     while ((node = sio_map_walk_next(&walk)) != NULL) {
@@ -264,11 +367,7 @@ static void close_local(sio_local *local)
 
 void sio_loop_close(sio_loop *loop)
 {
-    sio_namespace *nsp =
-        atomic_load_explicit(&loop->core->newest, memory_order_acquire);
-    for (; nsp != NULL; nsp = nsp->older) {
-        close_local(sio_local_of(nsp, loop));
-    }
+    sio_locals_each(loop, NULL, close_local, NULL);
 }
 
 sio_loop *sio_core_here(const sio_core *core)
@@ -310,11 +409,40 @@ void sio_hooks_run_sockets(const sio_hooks *hooks, sio_socket *socket)
     }
 }
 
-/* Registers for a namespace, unless other threads may be reading. */
+/* Registers for a namespace, unless it is too late. */
 static sio_error add_hook(const sio_namespace *nsp, sio_hooks *hooks,
                           void (*fn)(void), void *arg)
 {
-    return nsp->core->fixed ? SIO_ERR_STATE : sio_hooks_add(hooks, fn, arg);
+    return sio_namespace_is_fixed(nsp) ? SIO_ERR_STATE
+                                       : sio_hooks_add(hooks, fn, arg);
+}
+
+/* The one with this index in both lists, or NULL. */
+static const sio_hook *hook_at(const sio_hooks *first, const sio_hooks *then,
+                               size_t index)
+{
+    if (index < first->count) {
+        return &first->items[index];
+    }
+    index -= first->count;
+    return index < then->count ? &then->items[index] : NULL;
+}
+
+static const sio_hooks no_hooks;
+
+const sio_hook *sio_namespace_middleware(const sio_namespace *nsp, size_t index)
+{
+    const sio_namespace *parent = nsp->parent;
+    return hook_at(parent == NULL ? &no_hooks : &parent->middlewares,
+                   &nsp->middlewares, index);
+}
+
+const sio_hook *sio_namespace_event_middleware(const sio_namespace *nsp,
+                                               size_t index)
+{
+    const sio_namespace *parent = nsp->parent;
+    return hook_at(parent == NULL ? &no_hooks : &parent->event_middlewares,
+                   &nsp->event_middlewares, index);
 }
 
 sio_error sio_namespace_on_connection(sio_namespace *nsp, sio_socket_fn *fn,
@@ -338,8 +466,11 @@ sio_error sio_namespace_on_disconnect(sio_namespace *nsp, sio_disconnect_fn *fn,
 sio_error sio_namespace_on_drained(sio_namespace *nsp, sio_socket_fn *fn,
                                    void *arg)
 {
-    nsp->core->tells_drained = true;
-    return add_hook(nsp, &nsp->drained, (void (*)(void))fn, arg);
+    sio_error err = add_hook(nsp, &nsp->drained, (void (*)(void))fn, arg);
+    if (err == SIO_OK) {
+        nsp->core->tells_drained = true;
+    }
+    return err;
 }
 
 sio_error sio_namespace_on_upgrade(sio_namespace *nsp, sio_socket_fn *fn,
@@ -392,7 +523,7 @@ static sio_error add_handler(sio_namespace *nsp, const char *event,
     if (sio_event_name_reserved(sio_text(event))) {
         return SIO_ERR_RESERVED;
     }
-    if (nsp->core->fixed) {
+    if (sio_namespace_is_fixed(nsp)) {
         return SIO_ERR_STATE;
     }
     sio_handlers *handlers = handlers_of(nsp, event);
@@ -419,7 +550,8 @@ sio_error sio_namespace_once(sio_namespace *nsp, const char *event,
 void sio_namespace_off(sio_namespace *nsp, const char *event, sio_event_fn *fn,
                        void *arg)
 {
-    sio_handlers *handlers = nsp->core->fixed ? NULL : handlers_of(nsp, event);
+    sio_handlers *handlers =
+        sio_namespace_is_fixed(nsp) ? NULL : handlers_of(nsp, event);
     if (handlers != NULL && fn != NULL) {
         sio_handlers_remove(handlers, fn, arg);
     }

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
-#include "socketio/core.h"
+#include "socketio/events.h"
 
 sio_error sio_event_check(const char *event)
 {
@@ -213,7 +213,8 @@ bool sio_event_place(sio_socket *socket, const char *event,
                      const sio_args *args)
 {
     args = args == NULL ? &no_args : args;
-    if (!is_one_text(socket, args) || socket->nsp->outgoing.count != 0) {
+    if (!is_one_text(socket, args) ||
+        sio_namespace_tells_outgoing(socket->nsp)) {
         return false;
     }
     const sio_prefix *prefix =

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "socketio/infos.h"
+#include "socketio/parent.h"
 #include "socketio/spread.h"
 
 /* --------------------------------------------------------- of this loop -- */
@@ -49,23 +50,38 @@ static void visit_here(sio_local *local, const sio_broadcast *b,
     sio_crowd_disperse(&crowd);
 }
 
+typedef struct here_visit {
+    const sio_broadcast *b;
+    sio_socket_fn *fn;
+    void *arg;
+} here_visit;
+
+static void visit_local(sio_local *local, void *arg)
+{
+    const here_visit *v = arg;
+    visit_here(local, v->b, v->fn, v->arg);
+}
+
+static void each_here(const sio_broadcast *b, sio_socket_fn *fn, void *arg)
+{
+    here_visit v = {b, fn, arg};
+    sio_loop *loop = sio_core_here(b->nsp->core);
+    if (loop != NULL) {
+        sio_locals_each(loop, b->nsp, visit_local, &v);
+    }
+}
+
 void sio_namespace_each(sio_namespace *nsp, sio_socket_fn *fn, void *arg)
 {
-    sio_local *local = sio_namespace_here(nsp);
     sio_broadcast all = sio_namespace_broadcast(nsp);
-    if (local != NULL) {
-        visit_here(local, &all, fn, arg);
-    }
+    each_here(&all, fn, arg);
 }
 
 void sio_namespace_each_in(sio_namespace *nsp, const char *room,
                            sio_socket_fn *fn, void *arg)
 {
-    sio_local *local = sio_namespace_here(nsp);
     sio_broadcast members = sio_namespace_to(nsp, room);
-    if (local != NULL) {
-        visit_here(local, &members, fn, arg);
-    }
+    each_here(&members, fn, arg);
 }
 
 /* ------------------------------------------------------ of all the loops -- */
@@ -73,8 +89,12 @@ void sio_namespace_each_in(sio_namespace *nsp, const char *room,
 size_t sio_namespace_count(const sio_namespace *nsp)
 {
     size_t count = 0;
-    for (unsigned i = 0; i < nsp->core->loop_count; i++) {
-        count += (size_t)sio_metric_get(&nsp->locals[i].connected);
+    if (nsp->as_parent != NULL) {
+        return sio_parent_count(nsp->as_parent);
+    }
+    for (unsigned i = 0; i < nsp->loop_count; i++) {
+        const sio_local *local = sio_local_of(nsp, nsp->core->loops[i]);
+        count += local == NULL ? 0 : (size_t)sio_metric_get(&local->connected);
     }
     return count;
 }
@@ -98,7 +118,7 @@ static void end_visit(sio_task *task)
 
 sio_error sio_broadcast_each(sio_broadcast b, sio_socket_fn *fn, void *arg)
 {
-    visit v = {{run_visit, end_visit}, fn, arg};
+    visit v = {{run_visit, end_visit, NULL}, fn, arg};
     return sio_spread(&b, &v.task, sizeof(v));
 }
 
@@ -126,6 +146,7 @@ static void free_question(question *q)
     sio_infos_free(q->infos);
     sio_crowd_disperse(&q->crowd);
     sio_socket_unref(q->b.except_socket);
+    sio_namespace_unref(q->b.nsp);
     free(q);
 }
 
@@ -172,9 +193,14 @@ static void count_one(sio_socket *socket, void *count)
     ++*(size_t *)count;
 }
 
-static void gather(question *q, sio_local *local)
+static void ask_local(sio_local *local, void *arg)
 {
+    question *q = arg;
     size_t before = q->crowd.count;
+    if (q->on_count != NULL) {
+        sio_recipients_each(local, &q->b, count_one, &q->count);
+        return;
+    }
     sio_crowd_gather(&q->crowd, local, &q->b);
     if (q->infos != NULL) {
         sio_infos_add(q->infos, q->crowd.sockets + before,
@@ -189,12 +215,7 @@ static void run_question(sio_message *message)
         tell(q);
         return;
     }
-    sio_local *local = &q->b.nsp->locals[q->next];
-    if (q->on_count != NULL) {
-        sio_recipients_each(local, &q->b, count_one, &q->count);
-    } else {
-        gather(q, local);
-    }
+    sio_locals_each(q->core->loops[q->next], q->b.nsp, ask_local, q);
     q->next++;
     send_on(q);
 }
@@ -214,6 +235,7 @@ static sio_error ask(const sio_broadcast *b, question what)
     q->core = b->nsp->core;
     q->home = here == NULL ? 0 : here->index;
     q->b = sio_broadcast_copy(b, q + 1);
+    (void)sio_namespace_ref(q->b.nsp);
     send_on(q);
     return SIO_OK;
 }

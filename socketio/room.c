@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "socketio/parent.h"
 #include "socketio/spread.h"
 
 sio_room *sio_room_find(const sio_local *local, sio_bytes name)
@@ -11,9 +12,12 @@ sio_room *sio_room_find(const sio_local *local, sio_bytes name)
 void sio_room_report(sio_namespace *nsp, sio_room_change change,
                      const char *room, const char *id)
 {
-    for (size_t i = 0; i < nsp->room.count; i++) {
-        sio_hook *hook = &nsp->room.items[i];
-        ((sio_room_fn *)hook->fn)(nsp, change, room, id, hook->arg);
+    sio_namespace *at = sio_namespace_first(nsp);
+    for (; at != NULL; at = sio_namespace_then(nsp, at)) {
+        for (size_t i = 0; i < at->room.count; i++) {
+            sio_hook *hook = &at->room.items[i];
+            ((sio_room_fn *)hook->fn)(nsp, change, room, id, hook->arg);
+        }
     }
 }
 
@@ -61,7 +65,7 @@ static void free_room(sio_local *local, sio_room *room)
 {
     sio_namespace *nsp = local->nsp;
     sio_map_remove(&local->rooms, &room->node);
-    if (nsp->room.count != 0) {
+    if (sio_namespace_tells_rooms(nsp)) {
         sio_room_report(nsp, SIO_ROOM_DELETED, room->name, NULL);
     }
     free(room);
@@ -100,7 +104,7 @@ static void unseat(sio_seat *old)
     free(old);
     room->count--;
     socket->room_count--;
-    if (nsp->room.count != 0) {
+    if (sio_namespace_tells_rooms(nsp)) {
         (void)sio_socket_ref(socket);
         room->held++;
         sio_room_report(nsp, SIO_ROOM_LEFT, room->name, socket->id);
@@ -172,7 +176,7 @@ sio_error sio_socket_join(sio_socket *socket, const char *name)
         }
         return SIO_ERR_NO_MEMORY;
     }
-    if (nsp->room.count != 0) {
+    if (sio_namespace_tells_rooms(nsp)) {
         (void)sio_socket_ref(socket);
         if (fresh) {
             sio_room_report(nsp, SIO_ROOM_CREATED, name, NULL);

@@ -68,6 +68,7 @@ static bool in_bounds(const sio_server *server)
         {"max_rooms", c->max_rooms, 1, UINT32_MAX},
         {"max_backlog", c->max_backlog, 1, UINT32_MAX},
         {"parser", c->parser, SIO_PARSER_JSON, SIO_PARSER_MSGPACK},
+        {"max_dynamic_namespaces", c->max_dynamic_namespaces, 1, UINT32_MAX},
         {"backlog_policy", c->backlog_policy, SIO_BACKLOG_DISCONNECT,
          SIO_BACKLOG_REFUSE},
         {"deflate_server_max_window_bits", c->deflate_server_max_window_bits,
@@ -171,6 +172,8 @@ static void set_core(sio_server *server)
     server->core.connect_timeout = c->connect_timeout_ms;
     server->core.max_namespaces = c->max_namespaces;
     server->core.max_rooms = c->max_rooms;
+    server->core.cleanup = c->cleanup_empty_child_namespaces;
+    server->core.max_dynamic = c->max_dynamic_namespaces;
     server->core.max_binary = (size_t)c->max_payload * c->max_attachments;
 }
 

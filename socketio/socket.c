@@ -1,5 +1,7 @@
 #include <stdlib.h>
 
+#include "socketio/events.h"
+#include "socketio/parent.h"
 #include "socketio/spread.h"
 
 /* A namespace's middlewares at work on one socket. */
@@ -13,10 +15,11 @@ struct sio_next {
 
 /* ------------------------------------------------------- life and death -- */
 
-sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
-                           sio_bytes auth)
+static sio_socket *make_socket(sio_client *client, sio_namespace *nsp,
+                               sio_bytes auth)
 {
-    sio_socket *socket = calloc(1, sizeof(*socket));
+    sio_local *local = sio_local_make(nsp, client->loop);
+    sio_socket *socket = local == NULL ? NULL : calloc(1, sizeof(*socket));
     if (socket == NULL) {
         return NULL;
     }
@@ -35,7 +38,7 @@ sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
     }
     atomic_init(&socket->refs, 1);
     socket->nsp = nsp;
-    socket->local = sio_local_of(nsp, client->loop);
+    socket->local = local;
     socket->client = client;
     socket->request = eio_request_ref(
         (eio_request *)(uintptr_t)eio_session_request(client->session));
@@ -43,6 +46,34 @@ sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
     sio_list_append(&client->sockets, &socket->in_client);
     client->count++;
     return socket;
+}
+
+sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
+                           sio_bytes auth)
+{
+    sio_socket *socket = make_socket(client, nsp, auth);
+    if (socket == NULL) {
+        sio_namespace_part(nsp, client->loop);
+        return NULL;
+    }
+    socket->in_child = sio_namespace_is_counted(nsp);
+    return socket;
+}
+
+sio_error sio_socket_move(sio_socket *socket, sio_namespace *nsp)
+{
+    sio_loop *loop = socket->local->loop;
+    sio_local *local = sio_local_make(nsp, loop);
+    sio_namespace *old = socket->nsp;
+    if (local == NULL) {
+        sio_namespace_part(nsp, loop);
+        return SIO_ERR_NO_MEMORY;
+    }
+    socket->nsp = nsp;
+    socket->local = local;
+    socket->in_child = sio_namespace_is_counted(nsp);
+    sio_namespace_part(old, loop);
+    return SIO_OK;
 }
 
 sio_socket *sio_socket_ref(sio_socket *socket)
@@ -61,6 +92,9 @@ void sio_socket_unref(sio_socket *socket)
     sio_socket_free_auth(socket);
     sio_socket_free_handshake(socket);
     eio_request_unref(socket->request);
+    if (socket->in_child) {
+        sio_namespace_unref(socket->nsp);
+    }
     free(socket->acks);
     free(socket->auth);
     free(socket);
@@ -80,12 +114,24 @@ void sio_socket_unlist(sio_socket *socket)
     sio_reap_later(loop->engine->doomed, &loop->sweep);
 }
 
-static void tell_disconnect(const sio_hooks *hooks, sio_socket *socket,
+/* Tells that a socket is about to go, or has gone. */
+static void tell_disconnect(sio_socket *socket, bool over,
                             sio_disconnect_reason reason, sio_error why)
 {
-    for (size_t i = 0; i < hooks->count; i++) {
-        ((sio_disconnect_fn *)hooks->items[i].fn)(socket, reason, why,
-                                                  hooks->items[i].arg);
+    sio_namespace *nsp = socket->nsp, *at = sio_namespace_first(nsp);
+    for (; at != NULL; at = sio_namespace_then(nsp, at)) {
+        const sio_hooks *hooks = over ? &at->disconnect : &at->disconnecting;
+        for (size_t i = 0; i < hooks->count; i++) {
+            ((sio_disconnect_fn *)hooks->items[i].fn)(socket, reason, why,
+                                                      hooks->items[i].arg);
+        }
+    }
+}
+
+static void leave_namespace(sio_socket *socket)
+{
+    if (socket->in_child) {
+        sio_namespace_leave(socket->nsp, socket->local->loop);
     }
 }
 
@@ -96,13 +142,13 @@ static void drop_out(sio_socket *socket)
     socket->state = SIO_SOCKET_LEFT;
     sio_room_leave_all(socket);
     sio_ack_fail_all(socket);
+    leave_namespace(socket);
     sio_socket_unref(socket);
 }
 
 void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
                     sio_error why)
 {
-    sio_namespace *nsp = socket->nsp;
     eio_engine *engine = sio_socket_engine(socket);
     if (socket->state == SIO_SOCKET_CONNECTING) {
         drop_out(socket);
@@ -114,7 +160,7 @@ void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
     (void)sio_socket_ref(socket);
     sio_batch_flush(socket->local->loop);
     socket->state = SIO_SOCKET_LEAVING;
-    tell_disconnect(&nsp->disconnecting, socket, reason, why);
+    tell_disconnect(socket, false, reason, why);
     sio_room_leave_all(socket);
     sio_local_remove(socket->local, socket);
     socket->state = SIO_SOCKET_LEFT;
@@ -123,7 +169,8 @@ void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
                                     reason));
     /* `disconnect` is the last that is heard of a socket. */
     sio_ack_fail_all(socket);
-    tell_disconnect(&nsp->disconnect, socket, reason, why);
+    tell_disconnect(socket, true, reason, why);
+    leave_namespace(socket);
     sio_socket_unref(socket);
 }
 
@@ -180,7 +227,7 @@ static void send_or_close(sio_client *client,
 static void connected(sio_socket *socket)
 {
     sio_client *client = socket->client;
-    sio_namespace *nsp = socket->nsp;
+    sio_namespace *nsp = socket->nsp, *at = sio_namespace_first(nsp);
     eio_engine *engine = client->loop->engine;
     sio_frame *frame = sio_frame_of(client->loop, write_connect, socket);
     sio_batch_flush(client->loop);
@@ -195,7 +242,9 @@ static void connected(sio_socket *socket)
     (void)sio_socket_ref(socket);
     (void)sio_client_send(client, frame);
     sio_frame_unref(frame);
-    sio_hooks_run_sockets(&nsp->connection, socket);
+    for (; at != NULL; at = sio_namespace_then(nsp, at)) {
+        sio_hooks_run_sockets(&at->connection, socket);
+    }
     sio_socket_unref(socket);
 }
 
@@ -216,17 +265,19 @@ void sio_nexts_free(sio_loop *loop)
     }
     sio_event_nexts_free(loop);
     sio_server_events_free(loop);
+    sio_claims_free(loop);
 }
 
 static void run_middleware(sio_next *next)
 {
-    sio_hook *hook = &next->socket->nsp->middlewares.items[next->index];
+    const sio_hook *hook =
+        sio_namespace_middleware(next->socket->nsp, next->index);
     ((sio_middleware_fn *)hook->fn)(next->socket, next, hook->arg);
 }
 
 void sio_socket_start(sio_socket *socket)
 {
-    if (socket->nsp->middlewares.count == 0) {
+    if (sio_namespace_middleware(socket->nsp, 0) == NULL) {
         connected(socket);
         return;
     }
@@ -263,7 +314,7 @@ void sio_next_allow(sio_next *next)
     if (socket->state != SIO_SOCKET_CONNECTING ||
         socket->client->session == NULL) {
         end_next(next); /* the client has left meanwhile */
-    } else if (++next->index < socket->nsp->middlewares.count) {
+    } else if (sio_namespace_middleware(socket->nsp, ++next->index) != NULL) {
         run_middleware(next);
     } else {
         (void)sio_socket_ref(socket);

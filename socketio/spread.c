@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+#include "socketio/events.h"
+#include "socketio/parent.h"
+
 /* ------------------------------------------------- work for all the loops --
  */
 
@@ -11,7 +14,7 @@ typedef struct spread spread;
 typedef struct leg {
     sio_message message;
     spread *whole;
-    sio_local *local;
+    sio_loop *loop;
 } leg;
 
 /* A task under way: one block of memory with the task, the legs, and the names
@@ -28,7 +31,29 @@ static void end_leg(spread *s)
     if (atomic_fetch_sub_explicit(&s->left, 1, memory_order_acq_rel) == 1) {
         s->task->end(s->task);
         sio_socket_unref(s->b.except_socket);
+        sio_namespace_unref(s->b.nsp);
         free(s);
+    }
+}
+
+/* A task at work on one loop. */
+typedef struct round {
+    sio_task *task;
+    const sio_broadcast *b;
+} round;
+
+static void run_on_local(sio_local *local, void *arg)
+{
+    const round *r = arg;
+    r->task->run(r->task, local, r->b);
+}
+
+static void run_on(sio_task *task, const sio_broadcast *b, sio_loop *loop)
+{
+    round r = {task, b};
+    sio_locals_each(loop, b->nsp, run_on_local, &r);
+    if (task->ran != NULL) {
+        task->ran(task, loop);
     }
 }
 
@@ -36,7 +61,7 @@ static void run_leg(sio_message *message)
 {
     leg *l = SIO_OWNER(message, leg, message);
     spread *s = l->whole;
-    s->task->run(s->task, l->local, &s->b);
+    run_on(s->task, &s->b, l->loop);
     end_leg(s);
 }
 
@@ -115,13 +140,14 @@ static spread *new_spread(const sio_broadcast *b, const sio_task *task,
     memcpy(s->task, task, size);
     s->legs = (leg *)(void *)(memory + legs_at);
     s->b = sio_broadcast_copy(b, memory + names_at);
+    (void)sio_namespace_ref(s->b.nsp);
     return s;
 }
 
-static void post_leg(spread *s, leg *l, sio_local *local)
+static void post_leg(spread *s, leg *l, sio_loop *loop)
 {
-    *l = (leg){{.run = run_leg, .drop = drop_leg}, s, local};
-    if (sio_inbox_post(local->loop->engine->inbox, &l->message) != SIO_OK) {
+    *l = (leg){{.run = run_leg, .drop = drop_leg}, s, loop};
+    if (sio_inbox_post(loop->engine->inbox, &l->message) != SIO_OK) {
         end_leg(s); /* that loop has ended, and its sockets with it */
     }
 }
@@ -129,14 +155,14 @@ static void post_leg(spread *s, leg *l, sio_local *local)
 sio_error sio_spread(const sio_broadcast *b, sio_task *task, size_t size)
 {
     const sio_core *core = b->nsp->core;
-    sio_local *here = sio_namespace_here(b->nsp);
+    sio_loop *here = sio_core_here(core);
     unsigned others = core->loop_count - (here == NULL ? 0 : 1);
     if ((b->flags & SIO_BROADCAST_OVERFLOW) != 0) {
         task->end(task);
         return SIO_ERR_ARGUMENT;
     }
     if (others == 0) {
-        task->run(task, here, b);
+        run_on(task, b, here);
         task->end(task);
         return SIO_OK;
     }
@@ -147,13 +173,12 @@ sio_error sio_spread(const sio_broadcast *b, sio_task *task, size_t size)
     }
     leg *next = s->legs;
     for (unsigned i = 0; i < core->loop_count; i++) {
-        sio_local *local = &b->nsp->locals[i];
-        if (local != here) {
-            post_leg(s, next++, local);
+        if (core->loops[i] != here) {
+            post_leg(s, next++, core->loops[i]);
         }
     }
     if (here != NULL) {
-        s->task->run(s->task, here, &s->b);
+        run_on(s->task, &s->b, here);
     }
     end_leg(s);
     return SIO_OK;
@@ -265,4 +290,26 @@ sio_error sio_args_copy(sio_arena *arena, const sio_args *args, sio_args *out)
     }
     *out = (sio_args){json, args->json_len, binaries, args->binary_count};
     return SIO_OK;
+}
+
+sio_error sio_kept_event_init(sio_kept_event *kept, const sio_core *core,
+                              const char *event, const sio_args *args)
+{
+    static const sio_args none;
+    sio_error err = sio_event_check(event);
+    args = args == NULL ? &none : args;
+    *kept = (sio_kept_event){0};
+    if (err == SIO_OK && args->binary_count > core->limits.max_attachments) {
+        err = SIO_ERR_ARGUMENT;
+    }
+    if (err != SIO_OK) {
+        return err;
+    }
+    kept->event = sio_arena_copy(&kept->arena, sio_text(event));
+    err = kept->event == NULL ? SIO_ERR_NO_MEMORY
+                              : sio_args_copy(&kept->arena, args, &kept->args);
+    if (err != SIO_OK) {
+        sio_arena_deinit(&kept->arena);
+    }
+    return err;
 }

@@ -40,16 +40,20 @@ void sio_crowd_disperse(sio_crowd *crowd);
 size_t sio_broadcast_names_size(const sio_broadcast *b);
 sio_broadcast sio_broadcast_copy(const sio_broadcast *b, void *memory);
 
-/* Work for what each loop has of a namespace, as the first member of what it
- * needs to know for that. */
+/* Work for what each loop has of a namespace, or of a parent's children, as the
+ * first member of what it needs to know for that. */
 typedef struct sio_task {
-    /* On the thread of `local`, for its part of `b`. */
+    /* On the thread of `local`, for its part of `b`; as often as the loop has
+     * one, see sio_locals_each(). */
     void (*run)(struct sio_task *self, sio_local *local,
                 const sio_broadcast *b);
 
     /* Once all are through, on the thread of the last: lets go of what the
      * task holds, but not of its memory. */
     void (*end)(struct sio_task *self);
+
+    /* On each loop, once it is through; or NULL. */
+    void (*ran)(struct sio_task *self, sio_loop *loop);
 } sio_task;
 
 /*
@@ -88,6 +92,18 @@ sio_error sio_errand_send(sio_errand *errand);
  * holds. */
 sio_error sio_outgoing_send_far(sio_outgoing *out, sio_socket *socket,
                                 unsigned flags);
+
+/* An event to be encoded later, in packets of several namespaces. */
+typedef struct sio_kept_event {
+    sio_arena arena; /* of what follows */
+    const char *event;
+    sio_args args;
+} sio_kept_event;
+
+/* Copies it, `args` may be NULL, if it can be emitted.  Errors as
+ * sio_outgoing_event(). */
+sio_error sio_kept_event_init(sio_kept_event *kept, const sio_core *core,
+                              const char *event, const sio_args *args);
 
 /* A copy of arguments, in the arena.  May fail with NO_MEMORY. */
 sio_error sio_args_copy(sio_arena *arena, const sio_args *args, sio_args *out);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "socketio/events.h"
 #include "socketio/spread.h"
 
 /* Acks that threads other than ours ask for are numbered from here on. */
@@ -11,6 +12,7 @@ typedef struct part {
     sio_message message;
     struct survey *survey;
     size_t expected, done, got;
+    bool asking; /* still: then it is not whole */
     sio_buf answers;
 } part;
 
@@ -35,6 +37,7 @@ typedef struct survey {
 typedef struct request {
     sio_task task;
     sio_outgoing out;
+    sio_kept_event kept; /* of a parent, in the place of `out`'s packet */
     uint64_t id;
     uint32_t timeout_ms;
     survey *survey;
@@ -117,7 +120,7 @@ static void on_answer(sio_socket *socket, sio_error err, sio_event *answer,
     if (err == SIO_OK) {
         add_answer(p, answer);
     }
-    if (++p->done != p->expected) {
+    if (++p->done != p->expected || p->asking) {
         return;
     }
     if (p->survey->home == socket->local->loop) {
@@ -163,19 +166,49 @@ static void ask_told(request *r, sio_local *local, const sio_broadcast *b)
     sio_crowd_disperse(&crowd);
 }
 
+/* The loop's part, which it works on from now on. */
+static part *open_part(const request *r, const sio_loop *loop)
+{
+    part *p = &r->survey->parts[loop->index];
+    if (p->survey == NULL) {
+        atomic_fetch_add_explicit(&r->survey->refs, 1, memory_order_relaxed);
+        p->survey = r->survey;
+        p->asking = true;
+    }
+    return p;
+}
+
+static void ask_all(request *r, sio_local *local, const sio_broadcast *b)
+{
+    if (sio_namespace_tells_outgoing(local->nsp)) {
+        ask_told(r, local, b);
+    } else {
+        sio_recipients_each(local, b, ask, r);
+    }
+}
+
 static void run_request(sio_task *task, sio_local *local,
                         const sio_broadcast *b)
 {
     request *r = SIO_OWNER(task, request, task);
-    part *p = &r->survey->parts[local->loop->index];
-    atomic_fetch_add_explicit(&r->survey->refs, 1, memory_order_relaxed);
-    p->survey = r->survey;
-    if (local->nsp->outgoing.count == 0) {
-        sio_recipients_each(local, b, ask, r);
-    } else {
-        ask_told(r, local, b);
+    request one = *r; /* with packets of the child's own, where it is one */
+    (void)open_part(r, local->loop);
+    if (b->nsp->as_parent == NULL) {
+        ask_all(r, local, b);
+    } else if (sio_outgoing_event(&one.out, local->nsp, local->loop,
+                                  r->kept.event, &r->kept.args,
+                                  &r->id) == SIO_OK) { /* or memory is short */
+        one.out.form = r->out.form;
+        ask_all(&one, local, b);
+        sio_outgoing_deinit(&one.out);
     }
-    if (p->expected == 0) {
+}
+
+static void end_round(sio_task *task, sio_loop *loop)
+{
+    part *p = open_part(SIO_OWNER(task, request, task), loop);
+    p->asking = false;
+    if (p->done == p->expected) {
         send_home(p); /* by message, so that nobody is told too early */
     }
 }
@@ -184,6 +217,7 @@ static void end_request(sio_task *task)
 {
     request *r = SIO_OWNER(task, request, task);
     sio_outgoing_deinit(&r->out);
+    sio_arena_deinit(&r->kept.arena);
     unref(r->survey);
 }
 
@@ -205,8 +239,9 @@ static survey *new_survey(const sio_core *core, sio_loop *home,
 static uint64_t next_id(sio_core *core, const sio_broadcast *b,
                         const sio_loop *here)
 {
-    return here != NULL
-               ? sio_local_next_ack(sio_local_of(b->nsp, here))
+    sio_local *local = here == NULL ? NULL : sio_local_of(b->nsp, here);
+    return local != NULL
+               ? sio_local_next_ack(local)
                : FOREIGN_IDS + atomic_fetch_add_explicit(&core->foreign_acks, 1,
                                                          memory_order_relaxed);
 }
@@ -217,21 +252,25 @@ static sio_error emit_survey(const sio_broadcast *b, const char *event,
 {
     sio_core *core = b->nsp->core;
     sio_loop *here = sio_core_here(core);
-    request r = {.task = {run_request, end_request},
+    request r = {.task = {run_request, end_request, end_round},
                  .id = next_id(core, b, here),
                  .timeout_ms = timeout_ms,
                  .survey = new_survey(core, here, fn, arg)};
     if (r.survey == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
-    sio_error err = sio_outgoing_event(&r.out, b->nsp, sio_core_here(core),
-                                       event, args, &r.id);
+    bool of_parent = b->nsp->as_parent != NULL;
+    sio_error err = of_parent ? sio_kept_event_init(&r.kept, core, event, args)
+                              : sio_outgoing_event(&r.out, b->nsp, here, event,
+                                                   args, &r.id);
     if (err != SIO_OK) {
         unref(r.survey);
         return err;
     }
     r.out.form = (b->flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
-    sio_outgoing_share(&r.out, core);
+    if (!of_parent) {
+        sio_outgoing_share(&r.out, core);
+    }
     return sio_spread(b, &r.task, sizeof(r));
 }
 

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "socketio/core.h"
+#include "socketio/events.h"
 
 /* JSON trees: convenience over the spans that the rest of the layer passes. */
 

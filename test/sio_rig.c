@@ -128,6 +128,7 @@ void sio_rig_init(sio_rig *rig)
         .connect_timeout = 5000,
         .max_namespaces = 4,
         .max_rooms = 8,
+        .max_dynamic = 4,
         .max_binary = 64,
     };
     rig->engine.config.max_backlog = 1000000;
@@ -147,8 +148,9 @@ void sio_rig_close(sio_rig *rig)
     sio_map_node *node;
     while ((node = sio_map_walk_next(&walk)) != NULL) {
         const sio_namespace *nsp = SIO_OWNER(node, sio_namespace, node);
-        REQUIRE(nsp->locals[0].sockets.count == 0 &&
-                nsp->locals[0].rooms.count == 0);
+        const sio_local *local = sio_local_of(nsp, &rig->loop);
+        REQUIRE(local == NULL ||
+                (local->sockets.count == 0 && local->rooms.count == 0));
     }
     REQUIRE(rig->engine.counters[SIO_COUNTER_SOCKETS] == 0);
 }

@@ -146,6 +146,7 @@ static const struct {
     WITH(max_packets, 0),
     WITH(max_namespaces, 0),
     WITH(max_rooms, 0),
+    WITH(max_dynamic_namespaces, 0),
     WITH(max_backlog, 0),
     WITH(deflate_server_max_window_bits, 8),
     WITH(deflate_server_max_window_bits, 16),

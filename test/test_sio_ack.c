@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "socketio/events.h"
 #include "test/sio_rig.h"
 
 #define HOLE(n) "{\"_placeholder\":true,\"num\":" #n "}"
@@ -300,7 +301,7 @@ static void reply_to(uint64_t first, size_t i)
  * come late. */
 static void check_many(size_t start, size_t step, bool late)
 {
-    uint64_t first = rig.root->locals[0].next_ack;
+    uint64_t first = sio_local_of(rig.root, &rig.loop)->next_ack;
     ask_many();
     if (late) {
         rig_advance(&rig.engine, 50);
@@ -334,7 +335,7 @@ static void test_stragglers(void **state)
     (void)state;
     rig.engine.config.max_backlog = SIZE_MAX / 2;
     memset(tallies, 0, sizeof(tallies));
-    uint64_t first = rig.root->locals[0].next_ack;
+    uint64_t first = sio_local_of(rig.root, &rig.loop)->next_ack;
     assert_int_equal(
         sio_socket_emit_ack(socket_a, "q", 0, count_ack, &tallies[0], NULL),
         SIO_OK);

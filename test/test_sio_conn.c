@@ -141,6 +141,7 @@ static void test_end(void **state)
     sio_rig_listen(rig.root);
     listen_to(&rig.core.conn.closed, (void (*)(void))on_closed, NULL);
     listen_to(&rig.core.conn.drained, (void (*)(void))on_drained, NULL);
+    assert_true(rig.core.tells_drained);
     sio_peer a = sio_rig_join(&rig, "a");
     (void)sio_rig_told(&rig);
     assert_int_equal(sio_socket_emit(sio_peer_socket(&a, "/"), "x", NULL),

@@ -60,12 +60,10 @@ static void on_answers(sio_error err, const char *answers, size_t len,
 
 static sio_socket *other_than(const sio_socket *self)
 {
-    sio_map_walk walk = sio_map_walk_start(&rig.root->locals[0].sockets);
-    sio_map_node *node;
-    while ((node = sio_map_walk_next(&walk)) != NULL) {
-        sio_socket *socket = SIO_OWNER(node, sio_socket, node);
-        if (socket != self) {
-            return socket;
+    const sio_local *local = sio_local_of(rig.root, &rig.loop);
+    for (uint32_t i = 0; i < local->listed; i++) {
+        if (local->list[i] != self) {
+            return local->list[i];
         }
     }
     return NULL;

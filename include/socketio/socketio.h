@@ -62,6 +62,7 @@ typedef struct sio_next sio_next;
 typedef struct sio_event_next sio_event_next;
 typedef struct sio_conn sio_conn;
 typedef struct sio_reply sio_reply;
+typedef struct sio_claim sio_claim;
 typedef struct sio_verdict sio_verdict;
 typedef struct sio_http_request sio_http_request;
 
@@ -267,6 +268,11 @@ typedef struct sio_server_config {
     uint32_t max_backlog;     /* bytes waiting for one slow client ... */
     sio_backlog_policy backlog_policy; /* ... and what happens over it */
 
+    /* Namespaces made for clients; at least 1, and whether one goes with its
+     * last socket. */
+    uint32_t max_dynamic_namespaces;
+    bool cleanup_empty_child_namespaces;
+
     /* Callbacks, each NULL or called with `arg`. */
     sio_log_fn *on_log;
     sio_log_level log_level; /* the most talkative one that is reported */
@@ -326,6 +332,7 @@ static inline sio_server_config sio_server_config_default(void)
     c.max_namespaces = 100;
     c.max_rooms = 10000;
     c.max_backlog = 4194304;
+    c.max_dynamic_namespaces = 10000;
     c.log_level = SIO_LOG_WARN;
     return c;
 }
@@ -544,7 +551,10 @@ SIO_API SIO_CHECK sio_error sio_server_post(sio_server *server, sio_post_fn *fn,
     X(DISCONNECTED_PING_TIMEOUT, "disconnected_ping_timeout")                  \
     X(DISCONNECTED_TRANSPORT_CLOSE, "disconnected_transport_close")            \
     X(DISCONNECTED_TRANSPORT_ERROR, "disconnected_transport_error")            \
-    X(DISCONNECTED_PARSE_ERROR, "disconnected_parse_error")
+    X(DISCONNECTED_PARSE_ERROR, "disconnected_parse_error")                    \
+    X(NAMESPACES_CREATED, "namespaces_created")                                \
+    X(NAMESPACES_REMOVED, "namespaces_removed")                                \
+    X(NAMESPACES_REFUSED, "namespaces_refused")
 
 typedef enum sio_counter {
 #define SIO_COUNTER_NAME(name, text) SIO_COUNTER_##name,
@@ -815,6 +825,101 @@ typedef void sio_event_error_fn(sio_socket *socket, sio_event *event,
 SIO_API sio_error sio_namespace_on_event_error(sio_namespace *nsp,
                                                sio_event_error_fn *fn,
                                                void *arg);
+
+/*
+ * Parents: namespaces that clients make.  A parent has no sockets and no name
+ * that a client could use, but children.  A client that asks for a namespace
+ * that there is not gets one where a parent takes it; parents are asked in the
+ * order in which they were made.  Handlers, middlewares and hooks of the parent
+ * are those of each child, also of those that were there before; a child may
+ * have more of its own, which run behind them.  Broadcasts of a parent reach
+ * the sockets of all children, as one would in each child; events emitted to a
+ * parent by sio_namespace_emit_server() only its own handlers.
+ *
+ * A child made for a client may go as soon as it has no socket, if
+ * cleanup_empty_child_namespaces says so; then its name is free.  So keep it
+ * by sio_namespace_ref(), or as long as a socket that is in it; for a
+ * sio_broadcast the same holds.  One that was asked for by sio_server_of()
+ * stays, and so do all that have no parent.
+ *
+ * With cleanup off children stay until the server is freed: set it where
+ * clients choose names freely.  max_dynamic_namespaces is the limit, above
+ * which a client is told that there is no such namespace.
+ */
+
+/*
+ * The parent of all names that `pattern` describes, made on first use: a `*`
+ * stands for one or more bytes other than `/`, all else for itself, as in
+ * "/tenant-*".  A namespace that sio_server_of() makes later belongs to the
+ * first parent by pattern that its name fits.
+ *
+ * Borrowed from the server.  NULL for a pattern without a leading `/` or with
+ * a comma, when it is too late, or when memory is short.  Setup.
+ */
+SIO_API sio_namespace *sio_server_of_pattern(sio_server *server,
+                                             const char *pattern);
+
+/*
+ * Decides whether a client may have a namespace that there is not.  Answer
+ * `claim` exactly once, now or later, from any thread; the client waits until
+ * then.  It may have left meanwhile; the answer then has no effect.
+ * sio_server_free() ends those that were not answered.
+ */
+typedef void sio_claim_fn(sio_claim *claim, void *arg);
+
+/* A parent for which `fn` decides, called with `arg`.  As above, but each call
+ * makes another one.  Setup. */
+SIO_API sio_namespace *sio_server_of_check(sio_server *server, sio_claim_fn *fn,
+                                           void *arg);
+
+/* The name that is asked for, with its slash; the client's auth as JSON text,
+ * "{}" when none.  Borrowed until the answer.  Any thread. */
+SIO_API const char *sio_claim_name(const sio_claim *claim);
+SIO_API const char *sio_claim_auth(const sio_claim *claim);
+
+/* As sio_socket_handshake(), until the answer.  Loop: in the callback. */
+SIO_API const sio_handshake *sio_claim_handshake(const sio_claim *claim);
+
+/* Make the namespace, a child of the parent that asked, or go on to the next
+ * parent that may take it; behind the last the client gets a CONNECT_ERROR,
+ * "Invalid namespace".  Both take `claim`.  Any thread. */
+SIO_API void sio_claim_allow(sio_claim *claim);
+SIO_API void sio_claim_refuse(sio_claim *claim);
+
+/*
+ * Registers a hook for namespaces that are new, but for `/` and parents.  It is
+ * called where the namespace is made: on the thread that calls sio_server_of()
+ * for the first time, or on the loop of the client that gets it.  In it, and
+ * with several threads only in it, handlers may be added to the namespace after
+ * sio_server_listen().  No other namespace is made meanwhile, but by the hook
+ * itself, so it must not wait for another thread.
+ *
+ * Returns SIO_OK, SIO_ERR_STATE when it is too late, or SIO_ERR_NO_MEMORY.
+ * Setup.
+ */
+typedef void sio_namespace_fn(sio_namespace *nsp, void *arg);
+SIO_API sio_error sio_server_on_namespace(sio_server *server,
+                                          sio_namespace_fn *fn, void *arg);
+
+/* Gives the namespace `name`, with its slash, if it is there; or NULL.  Unlike
+ * sio_server_of() it neither makes it nor has it stay: let go of it by
+ * sio_namespace_unref().  Any thread. */
+SIO_API sio_namespace *sio_server_find(sio_server *server, const char *name);
+
+/* Holds a namespace, for as long as its address is used.  What has no parent
+ * stays anyway, and is not counted.  Ref returns `nsp`; unref allows NULL.
+ * Any thread. */
+SIO_API sio_namespace *sio_namespace_ref(sio_namespace *nsp);
+SIO_API void sio_namespace_unref(sio_namespace *nsp);
+
+/* Lends the parent, or NULL.  Any thread. */
+SIO_API sio_namespace *sio_namespace_parent(const sio_namespace *nsp);
+
+/* Visits all namespaces that there are at the time of the call, but parents, in
+ * no order; `fn` may do anything.  Returns SIO_OK or SIO_ERR_NO_MEMORY.  Any
+ * thread. */
+SIO_API sio_error sio_server_each_namespace(sio_server *server,
+                                            sio_namespace_fn *fn, void *arg);
 
 /* ---------------------------------------------------- arguments, events -- */
 
