@@ -134,15 +134,10 @@ static void check_waiters(rows *r, bool now)
     }
 }
 
-static void append_note(rows *r, json_t *entry)
+void rows_append(rows *r, json_t *entry)
 {
     json_array_append_new(r->log, entry);
     check_waiters(r, false);
-}
-
-void rows_note_of(rows *r, json_t *entry)
-{
-    append_note(r, entry);
 }
 
 void rows_note(rows *r, const sio_socket *socket, const char *what,
@@ -159,7 +154,7 @@ void rows_note(rows *r, const sio_socket *socket, const char *what,
         json_object_update(entry, more);
         json_decref(more);
     }
-    append_note(r, entry);
+    rows_append(r, entry);
 }
 
 bool rows_on_all(rows *r, sio_namespace *nsp, const handler *list, size_t count)
@@ -190,7 +185,7 @@ json_t *rows_options(sio_event *event)
 static void person_free(void *data)
 {
     person *p = data;
-    append_note(p->rows,
+    rows_append(p->rows,
                 json_pack("{s:s,s:s}", "what", "data-freed", "id", p->id));
     free(p);
 }
@@ -266,7 +261,7 @@ static void on_room(sio_namespace *nsp, sio_room_change change,
 {
     static const char *const changes[] = {"created", "joined", "left",
                                           "deleted"};
-    append_note(arg, json_pack("{s:s,s:s,s:s,s:s,s:s?}", "what", "room", "nsp",
+    rows_append(arg, json_pack("{s:s,s:s,s:s,s:s,s:s?}", "what", "room", "nsp",
                                sio_namespace_name(nsp), "change",
                                changes[change], "room", room, "id", id));
 }
@@ -373,7 +368,7 @@ static bool add_lifecycle(rows *r, sio_namespace *nsp)
            sio_namespace_on_disconnect(nsp, on_disconnect, r) == SIO_OK;
 }
 
-static bool add_commands(rows *r, sio_namespace *nsp)
+bool rows_commands_add(rows *r, sio_namespace *nsp)
 {
     return add_lifecycle(r, nsp) &&
            sio_namespace_on_drained(nsp, on_drained, r) == SIO_OK &&
@@ -416,8 +411,11 @@ bool profile_rows_setup(testserver *ts)
     r->ts = ts;
     LIST_INIT(&r->waiters);
     STAILQ_INIT(&r->gates);
+    if (!rows_namespaces_add(r)) {
+        return false;
+    }
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!add_commands(r, sio_server_of(ts->server, names[i]))) {
+        if (!rows_commands_add(r, sio_server_of(ts->server, names[i]))) {
             return false;
         }
     }

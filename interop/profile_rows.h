@@ -37,6 +37,9 @@ typedef struct handler {
 void rows_note(rows *r, const sio_socket *socket, const char *what,
                const char *format, ...);
 
+/* Notes an object, which is taken. */
+void rows_append(rows *r, json_t *entry);
+
 /* Registers handlers whose `arg` is `r`. */
 bool rows_on_all(rows *r, sio_namespace *nsp, const handler *list,
                  size_t count);
@@ -56,8 +59,11 @@ bool rows_hooks_events_add(rows *r, sio_namespace *nsp);
 /* Makes the namespaces with hooks; see profile_rows_hooks.c. */
 bool rows_hooks_add(rows *r);
 
-/* Notes an entry, which is taken. */
-void rows_note_of(rows *r, json_t *entry);
+/* Gives a namespace all events; see profile_rows.c. */
+bool rows_commands_add(rows *r, sio_namespace *nsp);
+
+/* Has clients make namespaces, and notes those that are made from then on. */
+bool rows_namespaces_add(rows *r);
 
 /* Makes the namespaces with middlewares. */
 bool rows_middlewares_add(rows *r);

@@ -351,26 +351,26 @@ static void on_conn_closed(sio_conn *conn, const char *id,
                            void *arg)
 {
     (void)conn;
-    rows_note_of(arg, json_pack("{s:s,s:s,s:s,s:s}", "what", "conn-closed",
-                                "id", id, "reason", sio_disconnect_text(reason),
-                                "why", sio_error_text(why)));
+    rows_append(arg, json_pack("{s:s,s:s,s:s,s:s}", "what", "conn-closed", "id",
+                               id, "reason", sio_disconnect_text(reason), "why",
+                               sio_error_text(why)));
 }
 
 static void on_conn_drained(sio_conn *conn, void *arg)
 {
-    rows_note_of(arg, json_pack("{s:s,s:s,s:i}", "what", "conn-drained", "id",
-                                sio_conn_id(conn), "backlog",
-                                (int)sio_conn_backlog(conn)));
+    rows_append(arg, json_pack("{s:s,s:s,s:i}", "what", "conn-drained", "id",
+                               sio_conn_id(conn), "backlog",
+                               (int)sio_conn_backlog(conn)));
 }
 
 static void note_packet(sio_conn *conn, const sio_conn_packet *packet, rows *r,
                         const char *what)
 {
-    rows_note_of(r, json_pack("{s:s,s:s,s:i,s:b,s:s%}", "what", what, "id",
-                              sio_conn_id(conn), "type", (int)packet->type,
-                              "binary", packet->binary, "text",
-                              packet->binary ? "" : (const char *)packet->data,
-                              packet->binary ? (size_t)0 : packet->len));
+    rows_append(r, json_pack("{s:s,s:s,s:i,s:b,s:s%}", "what", what, "id",
+                             sio_conn_id(conn), "type", (int)packet->type,
+                             "binary", packet->binary, "text",
+                             packet->binary ? "" : (const char *)packet->data,
+                             packet->binary ? (size_t)0 : packet->len));
 }
 
 static void on_packet(sio_conn *conn, const sio_conn_packet *packet, void *arg)

@@ -19,6 +19,10 @@
  * auth has `no`.  On "/events" middlewares of events answer from it, those
  * named `no` by a failure, after which `failed` is emitted; others are acked.
  * What goes out there is counted, and `out-count` acked with the number.
+ * Namespaces /dyn-* are made on demand, and /far-* where that thread allows it:
+ * not where the auth has `no`.  They have the events join ROOM, count ROOM? and
+ * fetch ROOM?, and parent N ROOM?, which has all namespaces of the same parent
+ * emit "parent" N.
  * GET /loops gives what each loop counts, GET /rooms how many rooms there are
  * on all loops, GET /slow answers from the other thread.
  */
@@ -369,80 +373,57 @@ static void hear_now(sio_namespace *nsp, const char *event,
     (void)sio_reply_send(reply, "s%", args->json, args->json_len);
 }
 
-/* ---------------------------------------------------- hooks about events -- */
+/* ------------------------------------------------------------ namespaces -- */
 
-static void pass_far(void *arg)
+static void allow_claim(void *arg)
 {
-    sio_event_next_pass(arg);
+    sio_claim_allow(arg);
 }
 
-static void fail_far(void *arg)
+static void refuse_claim(void *arg)
 {
-    sio_event_next_fail(arg, "no", "{}");
+    sio_claim_refuse(arg);
 }
 
-static void on_event(sio_socket *socket, sio_event *event, sio_event_next *next,
-                     void *arg)
+static void on_claim(sio_claim *claim, void *arg)
 {
-    (void)socket;
-    later_fn *fn =
-        strcmp(sio_event_name(event), "no") == 0 ? fail_far : pass_far;
-    if (!later_start(server_of(arg), 1, fn, next)) {
-        fn(next);
+    bool allowed = strncmp(sio_claim_name(claim), "/far-", 5) == 0 &&
+                   strstr(sio_claim_auth(claim), "\"no\"") == NULL;
+    later_fn *fn = allowed ? allow_claim : refuse_claim;
+    if (!later_start(server_of(arg), 2, fn, claim)) {
+        fn(claim);
     }
 }
 
-static void on_event_error(sio_socket *socket, sio_event *event,
-                           const char *message, const char *data, void *arg)
+static void on_child_join(sio_socket *socket, sio_event *event, void *arg)
 {
-    (void)event;
+    const char *room = text_arg(event);
     (void)arg;
-    sio_socket_emit(socket, "failed", "ss", message, data);
-}
-
-static void on_passed(sio_socket *socket, sio_event *event, void *arg)
-{
-    (void)socket;
-    (void)arg;
-    sio_event_ack_args(event, sio_event_args(event));
-}
-
-static atomic_int went_out;
-
-static void on_out(sio_socket *socket, sio_event *event, void *arg)
-{
-    (void)arg;
-    (void)socket;
-    if (strcmp(sio_event_name(event), "all") == 0) {
-        atomic_fetch_add(&went_out, 1);
+    if (room != NULL && sio_socket_join(socket, room) == SIO_OK) {
+        sio_event_ack(event, NULL);
     }
 }
 
-static void on_all(sio_socket *socket, sio_event *event, void *arg)
+static void on_parent(sio_socket *socket, sio_event *event, void *arg)
 {
+    sio_namespace *nsp = sio_namespace_parent(sio_socket_namespace(socket));
+    int number = number_arg(event, 0);
+    const char *room;
     (void)arg;
-    sio_broadcast_emit_args(
-        sio_namespace_broadcast(sio_socket_namespace(socket)), "all",
-        sio_event_args(event));
+    sio_broadcast all = sio_namespace_broadcast(nsp);
+    if (sio_event_unpack(event, "is", &number, &room) == SIO_OK) {
+        all = sio_broadcast_to(all, room);
+    }
+    sio_broadcast_emit(all, "parent", "i", number);
 }
 
-static void on_out_count(sio_socket *socket, sio_event *event, void *arg)
+static bool add_children(testserver *ts, sio_namespace *parent)
 {
-    (void)socket;
-    (void)arg;
-    sio_event_ack(event, "i", atomic_load(&went_out));
-}
-
-static bool add_events(testserver *ts)
-{
-    sio_namespace *nsp = sio_server_of(ts->server, "/events");
-    return nsp != NULL &&
-           sio_namespace_use_events(nsp, on_event, ts) == SIO_OK &&
-           sio_namespace_on_event_error(nsp, on_event_error, ts) == SIO_OK &&
-           sio_namespace_on_any_outgoing(nsp, on_out, ts) == SIO_OK &&
-           sio_namespace_on(nsp, "yes", on_passed, ts) == SIO_OK &&
-           sio_namespace_on(nsp, "all", on_all, ts) == SIO_OK &&
-           sio_namespace_on(nsp, "out-count", on_out_count, ts) == SIO_OK;
+    return parent != NULL &&
+           sio_namespace_on(parent, "join", on_child_join, ts) == SIO_OK &&
+           sio_namespace_on(parent, "count", on_count, ts) == SIO_OK &&
+           sio_namespace_on(parent, "fetch", on_fetch, ts) == SIO_OK &&
+           sio_namespace_on(parent, "parent", on_parent, ts) == SIO_OK;
 }
 
 /* ------------------------------------------------------------------ HTTP -- */
@@ -538,7 +519,7 @@ bool profile_threads_setup(testserver *ts)
             return false;
         }
     }
-    return add_events(ts) &&
+    return profile_threads_events_add(ts) &&
            sio_namespace_on_server_event(root, "side", hear_late, ts) ==
                SIO_OK &&
            sio_namespace_on_server_event(root, "side", hear_now, ts) ==
@@ -546,6 +527,8 @@ bool profile_threads_setup(testserver *ts)
            sio_namespace_on_room(root, on_room_change, NULL) == SIO_OK &&
            sio_server_on_http(ts->server, "/rooms", on_rooms, ts) == SIO_OK &&
            sio_namespace_use(gate, on_gate, ts) == SIO_OK &&
+           add_children(ts, sio_server_of_pattern(ts->server, "/dyn-*")) &&
+           add_children(ts, sio_server_of_check(ts->server, on_claim, ts)) &&
            sio_server_on_http(ts->server, "/loops", on_loops, ts) == SIO_OK &&
            sio_server_on_http(ts->server, "/slow", on_slow, ts) == SIO_OK;
 }

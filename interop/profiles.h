@@ -115,6 +115,7 @@ void profile_rows_teardown(testserver *ts);
 
 void profile_threads_defaults(options *opts);
 bool profile_threads_setup(testserver *ts);
+bool profile_threads_events_add(testserver *ts);
 
 void profile_eio4_defaults(options *opts);
 bool profile_eio4_setup(testserver *ts);

@@ -81,6 +81,8 @@ static const row rows[] = {
     {"drain-backlog", KIND_U32, AT(drain.backlog_ms)},
     {"drain-retry-after", KIND_U32, AT(drain.retry_after_s)},
     {"drain-stop-listening", KIND_ON, AT(drain.stop_listening)},
+    {"cleanup-empty", KIND_ON, AT(config.cleanup_empty_child_namespaces)},
+    {"max-dynamic", KIND_U32, AT(config.max_dynamic_namespaces)},
     {"max-backlog", KIND_U32, AT(config.max_backlog)},
     {"max-header-bytes", KIND_U32, AT(config.max_header_bytes)},
     {"max-headers", KIND_U32, AT(config.max_headers)},

@@ -240,8 +240,55 @@ function addMiddlewares(io) {
   }
 }
 
+const describeNamespace = (nsp) => (nsp ? { name: nsp.name, parent: parentOf(nsp)?.name ?? null, sockets: nsp.sockets.size } : null);
+const parents = [];
+const parentOf = (nsp) => parents.find((parent) => parent.children.has(nsp));
+
+function addNamespaces(io) {
+  io.on('new_namespace', ({ name }) => note({ what: 'new_namespace', nsp: name, tag: name }));
+  const all = (nsp) => {
+    nsp.on('connection', (socket) => {
+      dataOf.set(socket, { text: '', next: 0, disorder: 0 });
+      const { tag } = socket.handshake.auth;
+      noteOf(socket, 'connection', { tag });
+      socket.on('disconnect', (reason) => noteOf(socket, 'disconnect', { reason }));
+      addEvents(socket);
+      addAcks(socket);
+      addRooms(socket);
+    });
+    return nsp;
+  };
+  parents.push(all(io.of(/^\/dyn-[^/]+$/)));
+  const guarded = io.of(/^\/mw-dyn-[^/]+$/);
+  guarded.use((socket, next) => {
+    const { message } = socket.handshake.auth;
+    next(message === undefined ? undefined : new Error(message));
+  });
+  parents.push(guarded);
+  parents.push(all(io.of((name, auth, next) => {
+    if (!name.startsWith('/tenant-') || JSON.stringify(auth) !== '{"token":"let-in"}') next(null, false);
+    else setTimeout(next, 5, null, true);
+  })));
+}
+
+function parentAnswer(io, query) {
+  const nsp = io._nsps.get(query.get('nsp'));
+  const parent = nsp && parentOf(nsp);
+  if (!parent) return { sockets: -1 };
+  const sockets = [...parent.children].reduce((sum, child) => sum + child.sockets.size, 0);
+  const room = query.get('room') ?? '';
+  if (query.get('do') === 'join') parent.children.forEach((child) => child.socketsJoin(room));
+  else if (query.get('do') === 'disconnect') parent.children.forEach((child) => child.disconnectSockets());
+  else (room ? parent.to(room) : parent).emit('all', room);
+  return { sockets };
+}
+
 function httpAnswer(io, url, answer) {
   const query = url.searchParams;
+  if (url.pathname === '/children') return answer([...io._nsps.values()].map(describeNamespace));
+  if (url.pathname === '/find') return answer(describeNamespace(io._nsps.get(query.get('nsp'))));
+  if (url.pathname === '/of') return answer(describeNamespace(io.of(query.get('nsp'))));
+  if (url.pathname === '/parent') return answer(parentAnswer(io, query));
   if (url.pathname === '/log') return getLog(query, answer);
   if (url.pathname === '/gate') return answer({ opened: gates.splice(0).map((next) => next()).length });
   if (url.pathname === '/counters') {
@@ -263,6 +310,7 @@ function httpAnswer(io, url, answer) {
 }
 
 export default function rows(io) {
+  addNamespaces(io);
   for (const name of ['/', '/foo', '/bar', 'plain']) {
     const nsp = io.of(name);
     addLifecycle(nsp);
@@ -281,7 +329,7 @@ export default function rows(io) {
   });
   addMiddlewares(io);
 
-  const paths = new Set(['/log', '/gate', '/counters', '/rooms', '/namespaces']);
+  const paths = new Set(['/log', '/gate', '/counters', '/rooms', '/namespaces', '/children', '/find', '/of', '/parent']);
   const others = io.httpServer.listeners('request');
   io.httpServer.removeAllListeners('request');
   io.httpServer.on('request', (req, res) => {
