@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "socketio/events.h"
 #include "socketio/jansson.h"
 #include "test/sio_rig.h"
 
