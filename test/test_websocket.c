@@ -396,6 +396,20 @@ static void test_drop_queue(void **state)
     }
 }
 
+/* A text is not sent without the binary message before it. */
+static void test_drop_first(void **state)
+{
+    (void)state;
+    ws_rig rig;
+    ws_rig_init(&rig, false, 0);
+    assert_int_equal(ws_rig_send(&rig, SIO_LIT("x"), EIO_FORM_BINARY), SIO_OK);
+    assert_int_equal(ws_rig_send(&rig, SIO_LIT("4a"), EIO_FORM_TEXT), SIO_OK);
+    ws_rig_close(&rig, EIO_CLOSE_NOW);
+    ws_rig_settle(&rig, SIZE_MAX);
+    check_sent("drop first", &rig, (sio_bytes)B("8()"));
+    ws_rig_deinit(&rig);
+}
+
 static void test_close(void **state)
 {
     (void)state;
@@ -544,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_unsent),
         cmocka_unit_test(test_blocked_pings),
         cmocka_unit_test(test_drop_queue),
+        cmocka_unit_test(test_drop_first),
         cmocka_unit_test(test_close),
         cmocka_unit_test(test_closed_by_slow_peer),
         cmocka_unit_test(test_reject),

@@ -272,6 +272,7 @@ static sio_error greet(tp_websocket *ws, const sio_frame *frame)
 static sio_error push_packet(tp_websocket *ws, sio_frame *frame, eio_form form)
 {
     if ((form & EIO_FORM_MASK) != EIO_FORM_TEXT) {
+        ws->greeted = true; /* what comes behind it must not outlast it */
         return ws->base64 ? push_base64(ws, frame, form)
                           : push_message(ws, frame, form, TP_WS_OP_BINARY);
     }
