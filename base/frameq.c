@@ -51,6 +51,7 @@ static void add_chunk(sio_frameq *q, sio_frameq_chunk *chunk)
         chunk->count = 0;
         q->head = chunk;
     } else {
+        assert(q->head->tail != NULL);
         q->head->tail->next = chunk;
     }
     q->head->tail = chunk;
