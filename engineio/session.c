@@ -182,18 +182,19 @@ sio_error eio_session_send(eio_session *session, sio_frame *frame,
     return err;
 }
 
-/* Whether the carrier is to be given what comes next. */
-static bool is_carried(const eio_session *s)
+/* Whether what comes next may go to the carrier by another way than
+ * eio_session_queue(). */
+static bool may_go_past(const eio_session *s)
 {
-    return is_open(s) && s->doom == SIO_OK && s->transport->writable &&
-           sio_frameq_empty(&s->outbox);
+    return is_open(s) && s->doom == SIO_OK && s->engine->tap == NULL &&
+           s->transport->writable && sio_frameq_empty(&s->outbox);
 }
 
 uint8_t *eio_session_place(eio_session *session, size_t len)
 {
     eio_session *s = session;
-    if (!is_carried(s) || s->transport->ops->place == NULL ||
-        s->engine->tap != NULL || !has_room(s, len + 1)) {
+    if (!may_go_past(s) || s->transport->ops->place == NULL ||
+        !has_room(s, len + 1)) {
         return NULL;
     }
     uint8_t *at = s->transport->ops->place(s->transport, len + 1);
@@ -226,9 +227,8 @@ sio_error eio_session_send_burst(eio_session *session, eio_burst *burst)
 {
     eio_session *s = session;
     sio_error err = SIO_MORE;
-    if ((burst->count > 1 || burst->now) && s->engine->tap == NULL &&
-        is_carried(s) && s->transport->ops->send_burst != NULL &&
-        has_room(s, burst->bytes)) {
+    if ((burst->count > 1 || burst->now) && may_go_past(s) &&
+        s->transport->ops->send_burst != NULL && has_room(s, burst->bytes)) {
         err = s->transport->ops->send_burst(s->transport, burst);
     }
     if (err == SIO_OK) {

@@ -22,12 +22,6 @@ static bool is_digit(uint8_t byte)
     return byte >= '0' && byte <= '9';
 }
 
-static void skip(sio_bytes *in, size_t count)
-{
-    in->base += count;
-    in->len -= count;
-}
-
 /* Reads the decimal digits at the start of `in`: no sign, no leading zero, at
  * least one.  Returns how many there are; 0 also when the value exceeds
  * `max`, at most 2^60. */
@@ -60,7 +54,7 @@ static sio_error read_type(sio_bytes *in, sio_packet *out)
         return SIO_ERR_PACKET_TYPE;
     }
     out->type = (sio_packet_type)(digit - '0');
-    skip(in, 1);
+    sio_bytes_skip(in, 1);
     return SIO_OK;
 }
 
@@ -72,7 +66,7 @@ static sio_error read_attachments(sio_bytes *in, unsigned max, sio_packet *out)
         return SIO_ERR_ATTACHMENTS;
     }
     out->attachments = (uint32_t)count;
-    skip(in, len + 1);
+    sio_bytes_skip(in, len + 1);
     return SIO_OK;
 }
 
@@ -89,7 +83,7 @@ static sio_error read_nsp(sio_bytes *in, size_t max, sio_packet *out)
         return SIO_ERR_TOO_LARGE;
     }
     out->nsp = (sio_bytes){in->base, len};
-    skip(in, comma != NULL ? len + 1 : len);
+    sio_bytes_skip(in, comma != NULL ? len + 1 : len);
     return SIO_OK;
 }
 
@@ -105,7 +99,7 @@ static sio_error read_id(sio_bytes *in, sio_packet *out)
             out->has_id = true;
             out->id = id;
         }
-        skip(in, len);
+        sio_bytes_skip(in, len);
     }
     /* Node's parser takes blanks here for a part of the id; JSON would allow
      * them.  No encoder writes them, so neither reading is right. */
@@ -231,7 +225,7 @@ sio_error sio_packet_decode(sio_bytes in, const sio_packet_limits *limits,
         in.base[1] == '[') { /* the most frequent beginning */
         out->type = SIO_PACKET_EVENT;
         out->nsp = SIO_LIT("/");
-        skip(&in, 1);
+        sio_bytes_skip(&in, 1);
         return read_payload(in, limits->max_depth, out);
     }
     sio_error err = read_type(&in, out);

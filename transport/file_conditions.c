@@ -20,11 +20,6 @@ void tp_file_facts_set(tp_file_facts *facts, uint64_t size,
 
 /* ---------------------------------------------------------- validators -- */
 
-static void skip(sio_bytes *text, size_t count)
-{
-    *text = (sio_bytes){text->base + count, text->len - count};
-}
-
 static bool starts(sio_bytes text, sio_bytes prefix)
 {
     return text.len >= prefix.len &&
@@ -40,11 +35,11 @@ bool tp_etag_list_has(sio_bytes value, sio_bytes etag)
     }
     while (rest.len != 0) {
         if (rest.base[0] == ',' || tp_http_is_blank(rest.base[0])) {
-            skip(&rest, 1);
+            sio_bytes_skip(&rest, 1);
             continue;
         }
         if (starts(rest, SIO_LIT("W/"))) {
-            skip(&rest, 2);
+            sio_bytes_skip(&rest, 2);
         }
         const uint8_t *end = rest.len < 2 || rest.base[0] != '"'
                                  ? NULL
@@ -56,7 +51,7 @@ bool tp_etag_list_has(sio_bytes value, sio_bytes etag)
         if (sio_bytes_eq((sio_bytes){rest.base, len}, etag)) {
             return true;
         }
-        skip(&rest, len);
+        sio_bytes_skip(&rest, len);
     }
     return false;
 }
@@ -109,7 +104,7 @@ static bool take_number(sio_bytes *text, uint64_t *value)
         bool fits = *value <= (UINT64_MAX - digit) / 10;
         *value = fits ? 10 * *value + digit : UINT64_MAX;
     }
-    skip(text, len);
+    sio_bytes_skip(text, len);
     return len != 0;
 }
 
@@ -122,13 +117,13 @@ tp_range tp_range_parse(sio_bytes value, uint64_t size, uint64_t *first,
         !tp_http_equals((sio_bytes){value.base, unit.len}, unit)) {
         return TP_RANGE_NONE;
     }
-    skip(&value, unit.len);
+    sio_bytes_skip(&value, unit.len);
     value = tp_http_trim(value);
     bool has_from = take_number(&value, &from);
     if (value.len == 0 || value.base[0] != '-') {
         return TP_RANGE_NONE;
     }
-    skip(&value, 1);
+    sio_bytes_skip(&value, 1);
     bool has_last = take_number(&value, &last);
     if (value.len != 0 || (!has_from && !has_last) ||
         (has_from && has_last && last < from)) {

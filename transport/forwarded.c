@@ -160,36 +160,13 @@ typedef struct element {
     uint8_t node[NODE_MAX];
 } element;
 
-static void skip(sio_bytes *rest, size_t count)
-{
-    *rest = (sio_bytes){rest->base + count, rest->len - count};
-}
-
-static void skip_blanks(sio_bytes *rest)
-{
-    while (rest->len != 0 && tp_http_is_blank(rest->base[0])) {
-        skip(rest, 1);
-    }
-}
-
 static bool take(sio_bytes *rest, uint8_t c)
 {
     bool there = rest->len != 0 && rest->base[0] == c;
     if (there) {
-        skip(rest, 1);
+        sio_bytes_skip(rest, 1);
     }
     return there;
-}
-
-static sio_bytes take_token(sio_bytes *rest)
-{
-    sio_bytes token = {rest->base, 0};
-    while (token.len < rest->len &&
-           tp_http_is(rest->base[token.len], TP_HTTP_CLASS_TOKEN)) {
-        token.len++;
-    }
-    skip(rest, token.len);
-    return token;
 }
 
 /* The text of a quoted string, without its escapes, of which `out` gets as much
@@ -200,7 +177,7 @@ static size_t take_quoted(sio_bytes *rest, uint8_t out[NODE_MAX])
     while (rest->len != 0) {
         bool escaped = rest->base[0] == '\\';
         if (!escaped && rest->base[0] == '"') {
-            skip(rest, 1);
+            sio_bytes_skip(rest, 1);
             return len;
         }
         if (escaped && rest->len < 2) {
@@ -210,7 +187,7 @@ static size_t take_quoted(sio_bytes *rest, uint8_t out[NODE_MAX])
             out[len] = rest->base[escaped ? 1 : 0];
         }
         len++;
-        skip(rest, escaped ? 2 : 1);
+        sio_bytes_skip(rest, escaped ? 2 : 1);
     }
     return SIZE_MAX;
 }
@@ -222,7 +199,7 @@ static size_t take_value(sio_bytes *rest, uint8_t out[NODE_MAX])
     if (take(rest, '"')) {
         return take_quoted(rest, out);
     }
-    sio_bytes token = take_token(rest);
+    sio_bytes token = tp_http_take_token(rest);
     if (token.len == 0) {
         return SIZE_MAX;
     }
@@ -235,7 +212,7 @@ static size_t take_value(sio_bytes *rest, uint8_t out[NODE_MAX])
 static bool read_pair(sio_bytes *rest, element *e)
 {
     uint8_t text[NODE_MAX];
-    sio_bytes name = take_token(rest);
+    sio_bytes name = tp_http_take_token(rest);
     if (name.len == 0 || !take(rest, '=')) {
         return false;
     }
@@ -267,7 +244,7 @@ static bool read_element(sio_bytes *rest, element *e)
 {
     *e = (element){0};
     for (;;) {
-        skip_blanks(rest);
+        tp_http_skip_blanks(rest);
         if (rest->len == 0 || take(rest, ',')) {
             return true;
         }
@@ -277,7 +254,7 @@ static bool read_element(sio_bytes *rest, element *e)
         if (!read_pair(rest, e)) {
             return false;
         }
-        skip_blanks(rest);
+        tp_http_skip_blanks(rest);
         if (rest->len != 0 && rest->base[0] != ',' && rest->base[0] != ';') {
             return false;
         }

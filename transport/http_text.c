@@ -56,6 +56,24 @@ sio_bytes tp_http_trim(sio_bytes text)
     return (sio_bytes){at, len};
 }
 
+void tp_http_skip_blanks(sio_bytes *rest)
+{
+    while (rest->len != 0 && tp_http_is_blank(rest->base[0])) {
+        sio_bytes_skip(rest, 1);
+    }
+}
+
+sio_bytes tp_http_take_token(sio_bytes *rest)
+{
+    sio_bytes token = {rest->base, 0};
+    while (token.len < rest->len &&
+           tp_http_is(rest->base[token.len], TP_HTTP_CLASS_TOKEN)) {
+        token.len++;
+    }
+    sio_bytes_skip(rest, token.len);
+    return token;
+}
+
 bool tp_http_list_next(sio_bytes *rest, sio_bytes *element)
 {
     if (rest->base == NULL) {

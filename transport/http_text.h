@@ -51,6 +51,12 @@ sio_bytes tp_http_trim(sio_bytes text);
  */
 bool tp_http_list_next(sio_bytes *rest, sio_bytes *element);
 
+/* Moves `*rest` behind the spaces and tabs that it begins with. */
+void tp_http_skip_blanks(sio_bytes *rest);
+
+/* Takes the token that `*rest` begins with off it; empty if there is none. */
+sio_bytes tp_http_take_token(sio_bytes *rest);
+
 /* Whether `text` is uri-host [ ":" port ], where both may be empty.  Of the
  * literals in brackets only IPv6 addresses are known, by their alphabet. */
 bool tp_http_is_host(sio_bytes text);

@@ -192,8 +192,8 @@ static void flush(tp_dirty *dirty)
     }
 }
 
-/* Has the queue, to which something was added, written before the turn ends;
- * at once when there is much. */
+/* Has the queue written before the turn ends, if `err` of adding to it is OK;
+ * returns that. */
 static sio_error queued(tp_websocket *ws, sio_error err)
 {
     if (err != SIO_OK) {

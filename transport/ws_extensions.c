@@ -37,41 +37,16 @@ typedef struct draft {
 
 /* -------------------------------------------------------------- grammar -- */
 
-static void skip(sio_bytes *rest, size_t count)
-{
-    rest->base += count;
-    rest->len -= count;
-}
-
-static void skip_blanks(sio_bytes *rest)
-{
-    while (rest->len != 0 && tp_http_is_blank(rest->base[0])) {
-        skip(rest, 1);
-    }
-}
-
 /* Takes `c` and the blanks around it off `*rest`, if it comes next. */
 static bool take(sio_bytes *rest, uint8_t c)
 {
-    skip_blanks(rest);
+    tp_http_skip_blanks(rest);
     if (rest->len == 0 || rest->base[0] != c) {
         return false;
     }
-    skip(rest, 1);
-    skip_blanks(rest);
+    sio_bytes_skip(rest, 1);
+    tp_http_skip_blanks(rest);
     return true;
-}
-
-/* Takes a token; it is empty if there is none. */
-static sio_bytes take_token(sio_bytes *rest)
-{
-    sio_bytes token = {rest->base, 0};
-    while (token.len < rest->len &&
-           tp_http_is(rest->base[token.len], TP_HTTP_CLASS_TOKEN)) {
-        token.len++;
-    }
-    skip(rest, token.len);
-    return token;
 }
 
 static void append(value *v, uint8_t c)
@@ -88,13 +63,13 @@ static bool take_quoted(sio_bytes *rest, value *v)
 {
     while (rest->len != 0) {
         uint8_t c = rest->base[0];
-        skip(rest, 1);
+        sio_bytes_skip(rest, 1);
         if (c == '"') {
             return v->len != 0;
         }
         if (c == '\\' && rest->len != 0) {
             c = rest->base[0];
-            skip(rest, 1);
+            sio_bytes_skip(rest, 1);
         }
         if (!tp_http_is(c, TP_HTTP_CLASS_TOKEN)) {
             return false;
@@ -109,7 +84,7 @@ static bool take_value(sio_bytes *rest, value *v)
     if (take(rest, '"')) {
         return take_quoted(rest, v);
     }
-    sio_bytes token = take_token(rest);
+    sio_bytes token = tp_http_take_token(rest);
     for (size_t i = 0; i < token.len; i++) {
         append(v, token.base[i]);
     }
@@ -173,14 +148,14 @@ static void note(draft *d, sio_bytes name, const value *v)
 static bool take_extension(sio_bytes *rest, draft *d)
 {
     *d = (draft){0};
-    sio_bytes name = take_token(rest);
+    sio_bytes name = tp_http_take_token(rest);
     d->declined = !sio_bytes_eq(name, SIO_LIT(NAME));
     if (name.len == 0) {
         return false;
     }
     while (take(rest, ';')) {
         value v = {0};
-        sio_bytes parameter = take_token(rest);
+        sio_bytes parameter = tp_http_take_token(rest);
         if (parameter.len == 0 || (take(rest, '=') && !take_value(rest, &v))) {
             return false;
         }
@@ -193,7 +168,7 @@ bool tp_ws_offers_next(tp_ws_offers *it, tp_ws_deflate_params *offer)
 {
     for (;;) {
         draft d;
-        skip_blanks(&it->rest);
+        tp_http_skip_blanks(&it->rest);
         while (take(&it->rest, ',')) {
             /* Empty elements count for nothing, as in any list. */
         }
