@@ -1,7 +1,6 @@
 /* The public API around a server: making, listening, stopping, freeing, with
  * real sockets on loopback and real threads. */
 
-#include <arpa/inet.h>
 #include <ev.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -17,49 +16,22 @@
 
 #include <cmocka.h>
 
-#include "socketio/socketio.h"
+#include "test/server_rig.h"
 
 /* ------------------------------------------------------------- a client -- */
 
 static int dial(uint16_t port)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons(port),
-                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = server_rig_dial(port);
     assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
     return fd;
-}
-
-static void say(int fd, const char *text)
-{
-    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL),
-                     (int)strlen(text));
-}
-
-/* Reads until `end` has come or the peer closes.  Gives a static buffer. */
-static const char *hear(int fd, const char *end)
-{
-    static char text[65536];
-    size_t len = 0;
-    text[0] = '\0';
-    while (strstr(text, end) == NULL) {
-        ssize_t n = recv(fd, text + len, sizeof(text) - 1 - len, 0);
-        if (n <= 0) {
-            break;
-        }
-        len += (size_t)n;
-        text[len] = '\0';
-    }
-    return text;
 }
 
 static void get(int fd, const char *target)
 {
     char head[512];
     snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", target);
-    say(fd, head);
+    server_rig_say(fd, head);
 }
 
 /* ------------------------------------------------------ a running server -- */
@@ -250,9 +222,10 @@ static void test_strings_are_copied(void **state)
     memset(cookie, 'x', sizeof(cookie) - 1);
     pthread_t thread = start(server);
     int fd = dial(sio_server_port(server));
-    say(fd, "GET /here/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n"
-            "Origin: https://a.x.org\r\n\r\n");
-    const char *answer = hear(fd, "}");
+    server_rig_say(fd,
+                   "GET /here/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n"
+                   "Origin: https://a.x.org\r\n\r\n");
+    const char *answer = server_rig_hear(fd, "}");
     assert_non_null(strstr(answer, "\"sid\""));
     assert_non_null(strstr(answer, "-Allow-Origin: https://a.x.org\r\n"));
     assert_non_null(strstr(answer, "-Expose-Headers: X-A\r\n"));
@@ -449,8 +422,8 @@ static void test_two_on_one_loop(void **state)
     get(fds[1], "/hello");
     ev_run(loop, 0);
     assert_int_equal(closed_count, 2);
-    assert_non_null(strstr(hear(fds[0], "}"), "\"sid\""));
-    assert_non_null(strstr(hear(fds[1], "hi"), "200 OK"));
+    assert_non_null(strstr(server_rig_hear(fds[0], "}"), "\"sid\""));
+    assert_non_null(strstr(server_rig_hear(fds[1], "hi"), "200 OK"));
     for (int i = 0; i < 2; i++) {
         close(fds[i]);
         sio_server_free(both[i]);
@@ -472,7 +445,7 @@ static void test_two_threads(void **state)
     for (int i = 0; i < 2; i++) {
         int fd = dial(sio_server_port(servers[i]));
         get(fd, "/one/?EIO=4&transport=polling");
-        const char *answer = hear(fd, "\r\n\r\n");
+        const char *answer = server_rig_hear(fd, "\r\n\r\n");
         assert_non_null(strstr(answer, i == 0 ? "200 OK" : "404 Not Found"));
         close(fd);
     }
@@ -513,8 +486,8 @@ static void test_unanswered_are_freed(void **state)
     get(knocked, "/socket.io/?EIO=4&transport=polling");
     /* Both have been read once a third, sent later, is answered. */
     int third = dial(sio_server_port(server));
-    say(third, "BAD\r\n\r\n");
-    assert_non_null(strstr(hear(third, "\r\n\r\n"), "400"));
+    server_rig_say(third, "BAD\r\n\r\n");
+    assert_non_null(strstr(server_rig_hear(third, "\r\n\r\n"), "400"));
     finish(thread, server);
     close(asked);
     close(knocked);
@@ -529,9 +502,9 @@ static void test_counters(void **state)
     pthread_t thread = start(server);
     int fd = dial(sio_server_port(server));
     get(fd, "/socket.io/?EIO=4&transport=nothing");
-    assert_non_null(strstr(hear(fd, "}"), "Transport unknown"));
-    say(fd, "no request\r\n\r\n");
-    assert_non_null(strstr(hear(fd, "\r\n\r\n"), "400"));
+    assert_non_null(strstr(server_rig_hear(fd, "}"), "Transport unknown"));
+    server_rig_say(fd, "no request\r\n\r\n");
+    assert_non_null(strstr(server_rig_hear(fd, "\r\n\r\n"), "400"));
     close(fd);
     sio_server_stop(server);
     pthread_join(thread, NULL);
