@@ -86,8 +86,12 @@ def name_faults(root):
                 yield f"{page.name}: there is no {bare}"
 
 
+def headers(root):
+    return "\n".join(read(h) for h in sorted((root / "include/socketio").glob("*.h")))
+
+
 def limit_faults(root):
-    header = read(root / "include/socketio/socketio.h")
+    header = headers(root)
     limits = read(root / "docs/limits.md")
     defaults = dict(re.findall(r"^    c\.(\w+) = (\d+);$", header, re.MULTILINE))
     rows = dict(re.findall(r"^\| `(\w+)` \| ([\d ]+) ", limits, re.MULTILINE))
@@ -96,11 +100,11 @@ def limit_faults(root):
         if rows.get(name) != value:
             yield f"limits.md: {name} is {value}, not {rows.get(name, 'missing')}"
     for name in rows.keys() - defaults.keys():
-        yield f"limits.md: no {name} has a default in socketio.h"
+        yield f"limits.md: no {name} has a default in config.h"
 
 
 def report_faults(root):
-    header = read(root / "include/socketio/socketio.h")
+    header = headers(root)
     limits = read(root / "docs/limits.md")
     code = "\n".join(read(f) for f in sources(root, LAYERS))
     events = set(re.findall(r'SIO_LOG_[A-Z]+,\s*"(\w+)"', code))
