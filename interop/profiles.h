@@ -31,6 +31,9 @@ typedef struct options {
                                  is not set */
 } options;
 
+/* See own_parser.c. */
+extern const sio_parser_methods own_parser, own_parser_binary;
+
 typedef struct later later;
 typedef void later_fn(void *arg);
 

@@ -182,7 +182,8 @@ static bool set_value(options *opts, const row *one, const char *value)
     static const char *const ranks[] = {"unset", "low", "medium", "high", NULL};
     static const char *const headers[] = {"x-forwarded", "forwarded", "none",
                                           NULL};
-    static const char *const parsers[] = {"json", "msgpack", NULL};
+    static const char *const parsers[] = {"json", "msgpack", "own",
+                                          "own-binary", NULL};
     void *at = (char *)opts + one->at;
     unsigned long number = 0;
     unsigned index;
@@ -233,7 +234,11 @@ static bool set_value(options *opts, const row *one, const char *value)
         if (!read_name(parsers, value, &index)) {
             return false;
         }
-        *(sio_parser_kind *)at = (sio_parser_kind)index;
+        *(sio_parser_kind *)at =
+            (sio_parser_kind)(index < SIO_PARSER_CUSTOM ? index
+                                                        : SIO_PARSER_CUSTOM);
+        opts->config.custom_parser =
+            index == SIO_PARSER_CUSTOM ? &own_parser : &own_parser_binary;
         return true;
     case KIND_MODE:
         return read_mode(value, (unsigned *)at);

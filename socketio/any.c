@@ -108,18 +108,20 @@ static sio_error read_event(const sio_outgoing *out, sio_socket *socket,
     };
     sio_packet packet;
     sio_bytes message = sio_frame_view(out->text);
-    if (parser->binary) {
+    bool text = !parser->binary; /* whose type precedes it */
+    message.base += text;
+    message.len -= text;
+    if (parser->whole) {
         sio_error err = sio_parser_room_init(room, &limits);
         if (err == SIO_OK) {
-            err = parser->decode(message, &limits, room, &packet);
+            err = parser->decode(parser, message, &limits, room, &packet);
         }
         if (err == SIO_OK) {
             sio_event_init(event, socket, &packet, room->binaries);
         }
         return err;
     }
-    sio_bytes text = {message.base + 1, message.len - 1};
-    sio_error err = sio_packet_decode(text, &limits, &packet);
+    sio_error err = sio_packet_decode(message, &limits, &packet);
     if (err != SIO_OK) {
         return err;
     }

@@ -31,7 +31,7 @@ sio_frame *sio_frame_of(const sio_loop *loop,
     }
     sio_writer w = {eio_message_text(frame), measure.len, 0};
     write(&w, arg);
-    return loop->core->parser->binary ? translate(loop, frame) : frame;
+    return loop->core->parser->whole ? translate(loop, frame) : frame;
 }
 
 sio_error sio_client_send(sio_client *client, sio_frame *frame)
@@ -296,9 +296,10 @@ static void on_text(sio_client *client, sio_bytes text)
 static void on_whole(sio_client *client, sio_bytes data)
 {
     sio_loop *loop = client->loop;
+    const sio_parser *parser = loop->core->parser;
     sio_packet packet;
-    sio_error err = loop->core->parser->decode(data, &loop->core->limits,
-                                               &loop->room, &packet);
+    sio_error err =
+        parser->decode(parser, data, &loop->core->limits, &loop->room, &packet);
     if (err == SIO_OK) {
         on_packet(client, &packet, loop->room.binaries);
     } else {
@@ -353,15 +354,13 @@ static void on_message(void *user, eio_session *session, eio_form form,
 {
     sio_client *client = user;
     (void)session;
-    bool whole = client->loop->core->parser->binary;
-    if (form == EIO_FORM_TEXT && !whole) {
-        on_text(client, data);
-    } else if (form == EIO_FORM_TEXT) {
-        sio_client_blame(client, SIO_ERR_VIOLATION);
-    } else if (whole) {
+    const sio_parser *parser = client->loop->core->parser;
+    if (!parser->whole) {
+        form == EIO_FORM_TEXT ? on_text(client, data) : on_binary(client, data);
+    } else if (form == sio_parser_form(parser)) {
         on_whole(client, data);
     } else {
-        on_binary(client, data);
+        sio_client_blame(client, SIO_ERR_VIOLATION);
     }
 }
 

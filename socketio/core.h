@@ -14,7 +14,7 @@
 #include "engineio/engine.h"
 #include "engineio/session.h"
 #include "socketio/packet.h"
-#include "socketio/parser.h"
+#include "socketio/parser_impl.h"
 #include "socketio/socketio.h"
 
 typedef struct sio_client sio_client;

@@ -147,7 +147,7 @@ static sio_error make(sio_outgoing *out, const sio_namespace *nsp,
         return SIO_ERR_ARGUMENT;
     }
     const sio_parser *parser = nsp->core->parser;
-    if (parser->binary) {
+    if (parser->whole) {
         return translate(out, parser, frames, &head, event, args);
     }
     sio_error err = encode(out, frames, &head, event, args);
@@ -170,7 +170,7 @@ sio_error sio_outgoing_event(sio_outgoing *out, const sio_namespace *nsp,
     *out = (sio_outgoing){.is_event = true};
     const sio_prefix *prefix = loop == NULL || id != NULL ||
                                        args->binary_count != 0 ||
-                                       nsp->core->parser->binary
+                                       nsp->core->parser->whole
                                    ? NULL
                                    : prefix_of(loop, nsp, event);
     if (prefix != NULL) {
@@ -197,7 +197,7 @@ sio_error sio_outgoing_ack(sio_outgoing *out, const sio_namespace *nsp,
 /* Whether a packet with these arguments is a single text. */
 static bool is_one_text(const sio_socket *socket, const sio_args *args)
 {
-    return args->binary_count == 0 && !socket->nsp->core->parser->binary;
+    return args->binary_count == 0 && !socket->nsp->core->parser->whole;
 }
 
 /* Where a text of the socket's that is not to wait can be written, or NULL. */

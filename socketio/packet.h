@@ -4,19 +4,10 @@
 #include "base/json.h"
 #include "base/writer.h"
 #include "socketio/error.h"
+#include "socketio/parser.h"
 
 /* The text packets of Socket.IO protocol 5:
  * <type>[<attachments>-][<namespace>,][<id>][<JSON>] */
-
-typedef enum sio_packet_type {
-    SIO_PACKET_CONNECT,
-    SIO_PACKET_DISCONNECT,
-    SIO_PACKET_EVENT,
-    SIO_PACKET_ACK,
-    SIO_PACKET_CONNECT_ERROR,
-    SIO_PACKET_BINARY_EVENT, /* from here on, attachments follow */
-    SIO_PACKET_BINARY_ACK
-} sio_packet_type;
 
 typedef struct sio_packet {
     sio_packet_type type;

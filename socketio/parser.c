@@ -1,4 +1,4 @@
-#include "socketio/parser.h"
+#include "socketio/parser_impl.h"
 
 #include <stdlib.h>
 
@@ -14,10 +14,12 @@ static sio_error write_job(const sio_parser *parser, sio_writer *w,
                            const job *j)
 {
     if (j->args == NULL) {
-        return parser->write_single(w, j->head->type, j->head->nsp, j->payload);
+        return parser->write_single(parser, w, j->head->type, j->head->nsp,
+                                    j->payload);
     }
-    return j->name == NULL ? parser->write_ack(w, j->head, j->args)
-                           : parser->write_event(w, j->head, *j->name, j->args);
+    return j->name == NULL
+               ? parser->write_ack(parser, w, j->head, j->args)
+               : parser->write_event(parser, w, j->head, *j->name, j->args);
 }
 
 /* Writes to a frame of `most` bytes, or, where that is too little, of as many
@@ -55,7 +57,7 @@ sio_error sio_parser_frame(const sio_parser *parser, sio_frame_pool *frames,
     /* Type, numbers, keys; a name that is all escapes. */
     size_t most = 64 + head->nsp.len + args->json_len;
     most += name == NULL ? 0 : 6 * name->len;
-    for (size_t i = 0; i < args->binary_count && parser->binary; i++) {
+    for (size_t i = 0; i < args->binary_count && parser->whole; i++) {
         most += args->binaries[i].len;
     }
     return make_frame(parser, frames, &j, most, out);

@@ -1,8 +1,10 @@
-#include "socketio/parser.h"
+#include "socketio/parser_impl.h"
 
-static sio_error decode(sio_bytes in, const sio_packet_limits *limits,
-                        sio_parser_room *room, sio_packet *out)
+static sio_error decode(const sio_parser *self, sio_bytes in,
+                        const sio_packet_limits *limits, sio_parser_room *room,
+                        sio_packet *out)
 {
+    (void)self;
     (void)room;
     return sio_packet_decode(in, limits, out);
 }
@@ -20,25 +22,30 @@ static sio_packet_head with_attachments(const sio_packet_head *head,
     return whole;
 }
 
-static sio_error write_event(sio_writer *w, const sio_packet_head *head,
-                             sio_bytes name, const sio_args *args)
+static sio_error write_event(const sio_parser *self, sio_writer *w,
+                             const sio_packet_head *head, sio_bytes name,
+                             const sio_args *args)
 {
+    (void)self;
     sio_packet_head whole = with_attachments(head, args);
     sio_packet_write_event(w, &whole, name, json_of(args));
     return SIO_OK;
 }
 
-static sio_error write_ack(sio_writer *w, const sio_packet_head *head,
-                           const sio_args *args)
+static sio_error write_ack(const sio_parser *self, sio_writer *w,
+                           const sio_packet_head *head, const sio_args *args)
 {
+    (void)self;
     sio_packet_head whole = with_attachments(head, args);
     sio_packet_write_ack(w, &whole, json_of(args));
     return SIO_OK;
 }
 
-static sio_error write_single(sio_writer *w, sio_packet_type type,
-                              sio_bytes nsp, sio_bytes payload)
+static sio_error write_single(const sio_parser *self, sio_writer *w,
+                              sio_packet_type type, sio_bytes nsp,
+                              sio_bytes payload)
 {
+    (void)self;
     sio_packet_head head = {.type = type, .nsp = nsp};
     sio_packet_write_head(w, &head);
     sio_write_bytes(w, payload);
@@ -47,6 +54,7 @@ static sio_error write_single(sio_writer *w, sio_packet_type type,
 
 const sio_parser sio_parser_json = {
     .name = "json",
+    .whole = false,
     .binary = false,
     .decode = decode,
     .write_event = write_event,

@@ -141,7 +141,7 @@ static sio_error make_worker(sio_server *server, unsigned index)
                                &server->front_config.deflate,
                                &server->deflate_budget);
     }
-    if (err == SIO_OK && server->core.parser->binary) {
+    if (err == SIO_OK && server->core.parser->whole) {
         err = sio_parser_room_init(&worker->sio.room, &server->core.limits);
     }
     if (err == SIO_OK) {

@@ -67,7 +67,7 @@ static bool in_bounds(const sio_server *server)
         {"max_namespaces", c->max_namespaces, 1, UINT32_MAX},
         {"max_rooms", c->max_rooms, 1, UINT32_MAX},
         {"max_backlog", c->max_backlog, 1, UINT32_MAX},
-        {"parser", c->parser, SIO_PARSER_JSON, SIO_PARSER_MSGPACK},
+        {"parser", c->parser, SIO_PARSER_JSON, SIO_PARSER_CUSTOM},
         {"max_dynamic_namespaces", c->max_dynamic_namespaces, 1, UINT32_MAX},
         {"backlog_policy", c->backlog_policy, SIO_BACKLOG_DISCONNECT,
          SIO_BACKLOG_REFUSE},
@@ -105,12 +105,19 @@ static bool is_visible(const char *text)
     return true;
 }
 
-static bool strings_are_good(const sio_server *server)
+static bool pointers_are_good(const sio_server *server)
 {
     const sio_server_config *c = &server->config;
     if (c->path == NULL || c->path[0] != '/' || !is_visible(c->path)) {
         sio_log_write(&server->log, SIO_LOG_ERROR, "bad_config",
                       "path does not begin with a slash, or holds a blank");
+        return false;
+    }
+    const sio_parser_methods *parser = c->custom_parser;
+    if (c->parser == SIO_PARSER_CUSTOM &&
+        (parser == NULL || parser->encode == NULL || parser->decode == NULL)) {
+        sio_log_write(&server->log, SIO_LOG_ERROR, "bad_config",
+                      "custom_parser is missing, or one of its functions");
         return false;
     }
     return true;
@@ -159,11 +166,25 @@ static void set_engine(sio_server *server)
     };
 }
 
+static const sio_parser *parser_of(sio_server *server)
+{
+    const sio_server_config *c = &server->config;
+    switch (c->parser) {
+    case SIO_PARSER_MSGPACK:
+        return &sio_parser_msgpack;
+    case SIO_PARSER_CUSTOM:
+        sio_parser_custom_init(&server->custom_parser, c->custom_parser,
+                               c->custom_parser_arg);
+        return &server->custom_parser.parser;
+    default:
+        return &sio_parser_json;
+    }
+}
+
 static void set_core(sio_server *server)
 {
     const sio_server_config *c = &server->config;
-    server->core.parser = c->parser == SIO_PARSER_MSGPACK ? &sio_parser_msgpack
-                                                          : &sio_parser_json;
+    server->core.parser = parser_of(server);
     server->core.limits = (sio_packet_limits){
         .max_depth = c->max_json_depth,
         .max_attachments = c->max_attachments,
@@ -237,7 +258,7 @@ sio_error sio_server_configure(sio_server *server,
     if (err != SIO_OK) {
         return err;
     }
-    if (!in_bounds(server) || !strings_are_good(server)) {
+    if (!in_bounds(server) || !pointers_are_good(server)) {
         return SIO_ERR_ARGUMENT;
     }
     set_engine(server);

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "socketio/parser.h"
+#include "socketio/parser_impl.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -54,8 +54,9 @@ static void test_events(void **state)
                                               &frame),
                              SIO_OK);
             sio_bytes message = message_of(parser, frame);
-            assert_int_equal(parser->decode(message, &limits, &room, &packet),
-                             SIO_OK);
+            assert_int_equal(
+                parser->decode(parser, message, &limits, &room, &packet),
+                SIO_OK);
             assert_int_equal(packet.type, ack != 0 ? SIO_PACKET_BINARY_ACK
                                                    : SIO_PACKET_BINARY_EVENT);
             require_text(packet.nsp, "/foo");
@@ -63,7 +64,7 @@ static void test_events(void **state)
             require_text(packet.name, ack != 0 ? "" : "\"a\\\"b\"");
             assert_int_equal(packet.attachments, 1);
             assert_true(packet.has_id && packet.id == 7);
-            if (parser->binary) {
+            if (parser->whole) {
                 assert_int_equal(room.binaries[0].len, 2);
                 assert_memory_equal(room.binaries[0].data, "\1\2", 2);
             }
@@ -98,8 +99,8 @@ static void test_singles(void **state)
                                                      SIO_LIT("/"), payload,
                                                      &frame),
                              SIO_OK);
-            assert_int_equal(parser->decode(message_of(parser, frame), &limits,
-                                            &room, &packet),
+            assert_int_equal(parser->decode(parser, message_of(parser, frame),
+                                            &limits, &room, &packet),
                              SIO_OK);
             assert_int_equal(packet.type, rows[k].type);
             require_text(packet.payload, rows[k].payload);
@@ -146,7 +147,8 @@ static void test_estimate(void **state)
                      SIO_OK);
     assert_int_equal(frame->len, 9 * COUNT_OF + 23);
     assert_int_equal(sio_parser_room_init(&room, &limits), SIO_OK);
-    assert_int_equal(sio_parser_msgpack.decode(sio_frame_view(frame), &limits,
+    assert_int_equal(sio_parser_msgpack.decode(&sio_parser_msgpack,
+                                               sio_frame_view(frame), &limits,
                                                &room, &packet),
                      SIO_OK);
     assert_true(sio_bytes_eq(packet.args,
@@ -168,7 +170,8 @@ static void test_room(void **state)
     memcpy(message, head, sizeof(head) - 1);
     memset(message + sizeof(head) - 1, 0xc2, 65536);
     assert_int_equal(sio_parser_room_init(&room, &limits), SIO_OK);
-    assert_int_equal(sio_parser_msgpack.decode((sio_bytes){message, len},
+    assert_int_equal(sio_parser_msgpack.decode(&sio_parser_msgpack,
+                                               (sio_bytes){message, len},
                                                &limits, &room, &packet),
                      SIO_OK);
     assert_int_equal(packet.payload.len, 6 * 65536 + 1);
@@ -179,7 +182,8 @@ static void test_room(void **state)
     message[sizeof(head) - 3] = 0;
     message[sizeof(head) - 4] = 0; /* no elements */
     assert_int_equal(
-        sio_parser_msgpack.decode((sio_bytes){message, sizeof(head) - 1},
+        sio_parser_msgpack.decode(&sio_parser_msgpack,
+                                  (sio_bytes){message, sizeof(head) - 1},
                                   &limits, &room, &packet),
         SIO_OK);
     sio_parser_room_tidy(&room);
@@ -202,12 +206,13 @@ static void test_errors(void **state)
         SIO_ERR_JSON);
     assert_null(frame);
     assert_int_equal(sio_parser_room_init(&room, &limits), SIO_OK);
-    assert_int_equal(
-        sio_parser_msgpack.decode(SIO_LIT("2[\"a\"]"), &limits, &room, &packet),
-        SIO_ERR_PACKET_TYPE);
-    assert_int_equal(
-        sio_parser_json.decode(SIO_LIT("\x80"), &limits, NULL, &packet),
-        SIO_ERR_PACKET_TYPE);
+    assert_int_equal(sio_parser_msgpack.decode(&sio_parser_msgpack,
+                                               SIO_LIT("2[\"a\"]"), &limits,
+                                               &room, &packet),
+                     SIO_ERR_PACKET_TYPE);
+    assert_int_equal(sio_parser_json.decode(&sio_parser_json, SIO_LIT("\x80"),
+                                            &limits, NULL, &packet),
+                     SIO_ERR_PACKET_TYPE);
     sio_parser_room_deinit(&room);
 }
 

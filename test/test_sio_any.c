@@ -468,6 +468,47 @@ static void test_outgoing_msgpack(void **state)
     assert_string_equal(sio_rig_told(&rig), " a:e(1," HOLE(0) ")xyz;");
 }
 
+/* A parser whose messages are text, and nothing but the packet's data. */
+static sio_error write_data(const sio_packet_view *packet, sio_message_out *out,
+                            void *arg)
+{
+    (void)arg;
+    sio_message_write(out, packet->data, packet->data_len);
+    return SIO_OK;
+}
+
+static sio_error read_data(const void *message, size_t len, sio_packet_out *out,
+                           void *arg)
+{
+    sio_packet_view packet = {.type = SIO_PACKET_EVENT,
+                              .nsp = "/",
+                              .nsp_len = 1,
+                              .data = message,
+                              .data_len = len};
+    (void)arg;
+    return sio_packet_give(out, &packet);
+}
+
+static void test_outgoing_custom(void **state)
+{
+    static const sio_parser_methods methods = {false, write_data, read_data};
+    const sio_args args = {"1,true", strlen("1,true"), NULL, 0};
+    sio_parser_custom custom;
+    sio_outgoing out;
+    (void)state;
+    assert_int_equal(sio_namespace_on_any_outgoing(rig.root, show, NULL),
+                     SIO_OK);
+    sio_parser_custom_init(&custom, &methods, NULL);
+    rig.core.parser = &custom.parser;
+    assert_int_equal(
+        sio_outgoing_event(&out, rig.root, &rig.loop, "e", &args, NULL),
+        SIO_OK);
+    assert_true(sio_any_tell(&out, socket_a));
+    sio_outgoing_deinit(&out);
+    rig.core.parser = &sio_parser_json;
+    assert_string_equal(sio_rig_told(&rig), " a:e(1,true)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -498,6 +539,7 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_outgoing_emits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outgoing_msgpack, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_outgoing_custom, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outgoing_before_connection, setup,
                                         teardown),
     };

@@ -3,6 +3,7 @@
 
 /* How a server is configured, and what it asks the application. */
 
+#include "socketio/parser.h"
 #include "socketio/types.h"
 
 #ifdef __cplusplus
@@ -14,8 +15,9 @@ enum { SIO_TRANSPORT_POLLING = 1, SIO_TRANSPORT_WEBSOCKET = 2 };
 
 /* How packets look in messages: what its clients are told as `parser`. */
 typedef enum sio_parser_kind {
-    SIO_PARSER_JSON,   /* the default of all clients */
-    SIO_PARSER_MSGPACK /* socket.io-msgpack-parser */
+    SIO_PARSER_JSON,    /* the default of all clients */
+    SIO_PARSER_MSGPACK, /* socket.io-msgpack-parser */
+    SIO_PARSER_CUSTOM   /* the application's own, see parser.h */
 } sio_parser_kind;
 
 /* What to do with a packet for a client for which more than max_backlog bytes
@@ -203,7 +205,9 @@ typedef struct sio_server_config {
     uint32_t max_namespaces;  /* a client may be connected to */
     uint32_t max_rooms;       /* a socket may be in, besides its own */
     sio_parser_kind parser;   /* the clients have to use the same */
-    uint32_t max_backlog;     /* bytes waiting for one slow client ... */
+    const sio_parser_methods *custom_parser; /* of SIO_PARSER_CUSTOM; copied */
+    void *custom_parser_arg;                 /* given to its functions */
+    uint32_t max_backlog; /* bytes waiting for one slow client ... */
     sio_backlog_policy backlog_policy; /* ... and what happens over it */
 
     /* Namespaces made for clients; at least 1, and whether one goes with its

@@ -48,6 +48,7 @@
 #include "socketio/http.h"
 #include "socketio/log.h"
 #include "socketio/namespace.h"
+#include "socketio/parser.h"
 #include "socketio/server.h"
 #include "socketio/socket.h"
 #include "socketio/types.h"

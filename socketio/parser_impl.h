@@ -1,5 +1,5 @@
-#ifndef SIO_PARSER_H
-#define SIO_PARSER_H
+#ifndef SIO_PARSER_IMPL_H
+#define SIO_PARSER_IMPL_H
 
 #include "base/buf.h"
 #include "base/frame.h"
@@ -10,7 +10,7 @@
 /*
  * How packets look in messages.  A server has one parser for all its clients:
  * JSON, which packet.h reads and writes, or another.  What clients send most
- * with the default is worth no call through a table: callers look at `binary`,
+ * with the default is worth no call through a table: callers look at `whole`,
  * and call packet.h themselves where it is false.
  */
 
@@ -21,38 +21,54 @@ typedef struct sio_parser_room {
     sio_binary *binaries; /* owned, limits.max_attachments of them */
 } sio_parser_room;
 
-typedef struct sio_parser {
+typedef struct sio_parser sio_parser;
+
+struct sio_parser {
     const char *name;
-    /* A packet is one binary message, with its binary values inside; else it
-     * is one text, and its binary values are messages that follow. */
-    bool binary;
+    /* A packet is one message, with its binary values inside; else it is one
+     * text, and its binary values are messages that follow. */
+    bool whole;
+    bool binary; /* the form of that message; not without `whole` */
 
     /*
      * Reads the packet that fills `in`, a message of the form that `binary`
-     * says, which outlives `*out`.  With `binary`, packet.attachments says how
+     * says, which outlives `*out`.  With `whole`, packet.attachments says how
      * many of room->binaries are its; otherwise `room` is not used and may be
      * NULL.  Fails with what sio_packet_decode() or sio_msgpack_decode() do,
      * but NO_SPACE, and with NO_MEMORY.
      */
-    sio_error (*decode)(sio_bytes in, const sio_packet_limits *limits,
-                        sio_parser_room *room, sio_packet *out);
+    sio_error (*decode)(const sio_parser *self, sio_bytes in,
+                        const sio_packet_limits *limits, sio_parser_room *room,
+                        sio_packet *out);
 
     /* Append an event, `name` in UTF-8 without quotes, or an ack.  Neither
      * head->type nor head->attachments is read.  Fail where args->json is not
      * what the parser can translate: JSON, JSON_DEPTH, TOO_LARGE. */
-    sio_error (*write_event)(sio_writer *w, const sio_packet_head *head,
-                             sio_bytes name, const sio_args *args);
-    sio_error (*write_ack)(sio_writer *w, const sio_packet_head *head,
-                           const sio_args *args);
+    sio_error (*write_event)(const sio_parser *self, sio_writer *w,
+                             const sio_packet_head *head, sio_bytes name,
+                             const sio_args *args);
+    sio_error (*write_ack)(const sio_parser *self, sio_writer *w,
+                           const sio_packet_head *head, const sio_args *args);
 
     /* Appends CONNECT, CONNECT_ERROR or DISCONNECT, with `payload`, JSON, which
      * is empty for none.  Fails as those above. */
-    sio_error (*write_single)(sio_writer *w, sio_packet_type type,
-                              sio_bytes nsp, sio_bytes payload);
-} sio_parser;
+    sio_error (*write_single)(const sio_parser *self, sio_writer *w,
+                              sio_packet_type type, sio_bytes nsp,
+                              sio_bytes payload);
+};
 
 extern const sio_parser sio_parser_json;
 extern const sio_parser sio_parser_msgpack;
+
+/* One of the application's, `parser` within. */
+typedef struct sio_parser_custom {
+    sio_parser parser;
+    sio_parser_methods methods;
+    void *arg;
+} sio_parser_custom;
+
+void sio_parser_custom_init(sio_parser_custom *custom,
+                            const sio_parser_methods *methods, void *arg);
 
 /* The form of what the frames below hold. */
 static inline eio_form sio_parser_form(const sio_parser *parser)
