@@ -71,6 +71,25 @@ sio_error sio_parser_frame_single(const sio_parser *parser,
     return make_frame(parser, frames, &j, 64 + nsp.len + payload.len, out);
 }
 
+sio_frame *sio_parser_frame_longer(const sio_parser *parser,
+                                   sio_frame_pool *frames,
+                                   const sio_frame *event, sio_bytes nsp,
+                                   sio_bytes text)
+{
+    sio_bytes old = sio_frame_view(event);
+    size_t most = old.len + text.len + 16; /* quotes, comma, heads */
+    size_t skip = parser->binary ? 0 : 1;
+    sio_frame *frame = parser->binary ? sio_frame_new(frames, most)
+                                      : eio_message_new(frames, most);
+    if (frame != NULL) {
+        sio_writer w = {frame->data + skip, most, 0};
+        old = (sio_bytes){old.base + skip, old.len - skip};
+        parser->write_longer(&w, old, nsp, text);
+        sio_frame_trim(frame, skip + w.len);
+    }
+    return frame;
+}
+
 /* ---------------------------------------------------------------- room -- */
 
 #define KEPT (64 * 1024)

@@ -45,6 +45,12 @@ typedef struct sio_parser {
     sio_error (*write_ack)(sio_writer *w, const sio_packet_head *head,
                            const sio_args *args);
 
+    /* Appends the message of an event without an id, `event`, as written by
+     * write_event(), with one more argument, a string: `text`, which needs no
+     * escapes.  `nsp` is the event's. */
+    void (*write_longer)(sio_writer *w, sio_bytes event, sio_bytes nsp,
+                         sio_bytes text);
+
     /* Appends CONNECT, CONNECT_ERROR or DISCONNECT, with `payload`, JSON, which
      * is empty for none.  Fails as those above. */
     sio_error (*write_single)(sio_writer *w, sio_packet_type type,
@@ -75,6 +81,13 @@ sio_error sio_parser_frame_single(const sio_parser *parser,
                                   sio_frame_pool *frames, sio_packet_type type,
                                   sio_bytes nsp, sio_bytes payload,
                                   sio_frame **out);
+
+/* A frame of `frames` with the message of `event`, and `text` behind its
+ * arguments, as by write_longer().  NULL when out of memory. */
+sio_frame *sio_parser_frame_longer(const sio_parser *parser,
+                                   sio_frame_pool *frames,
+                                   const sio_frame *event, sio_bytes nsp,
+                                   sio_bytes text);
 
 /* Makes room for packets within `limits`.  May fail with NO_MEMORY. */
 sio_error sio_parser_room_init(sio_parser_room *room,

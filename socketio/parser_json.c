@@ -36,6 +36,17 @@ static sio_error write_ack(sio_writer *w, const sio_packet_head *head,
     return SIO_OK;
 }
 
+/* There is an argument already, its name. */
+static void write_longer(sio_writer *w, sio_bytes event, sio_bytes nsp,
+                         sio_bytes text)
+{
+    (void)nsp;
+    sio_write_bytes(w, (sio_bytes){event.base, event.len - 1});
+    sio_write_bytes(w, SIO_LIT(",\""));
+    sio_write_bytes(w, text);
+    sio_write_bytes(w, SIO_LIT("\"]"));
+}
+
 static sio_error write_single(sio_writer *w, sio_packet_type type,
                               sio_bytes nsp, sio_bytes payload)
 {
@@ -51,5 +62,6 @@ const sio_parser sio_parser_json = {
     .decode = decode,
     .write_event = write_event,
     .write_ack = write_ack,
+    .write_longer = write_longer,
     .write_single = write_single,
 };

@@ -30,5 +30,6 @@ const sio_parser sio_parser_msgpack = {
     .decode = decode,
     .write_event = sio_msgpack_write_event,
     .write_ack = sio_msgpack_write_ack,
+    .write_longer = sio_msgpack_write_longer,
     .write_single = sio_msgpack_write_single,
 };
