@@ -1,4 +1,4 @@
-/* What the own suite of socket.io-client asks for, recovery left out. */
+/* What the own suite of socket.io-client asks for. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -288,6 +288,7 @@ static const struct {
 void profile_client_defaults(options *opts)
 {
     opts->config.ping_interval_ms = 2000;
+    opts->config.recovery = true;
     opts->allow_delay_ms = HANDSHAKE_DELAY_MS;
 }
 

@@ -197,7 +197,7 @@ static void on_connection(sio_socket *socket, void *arg)
     int greet = 0;
     sio_error err = sio_socket_auth_unpack(socket, "{s?s,s?i}", "tag", &tag,
                                            "greet", &greet);
-    person *p = calloc(1, sizeof(*p));
+    person *p = sio_socket_recovered(socket) ? NULL : calloc(1, sizeof(*p));
     if (p != NULL) {
         p->rows = r;
         snprintf(p->id, sizeof(p->id), "%s", sio_socket_id(socket));

@@ -7,7 +7,8 @@
  *   /mw-refuse   notes step 1, refuses by {message, data} of the auth, passes
  *                without a message; a second notes step 2
  *   /mw-emit     emits `early` 1, 2 before it lets pass
- *   /mw-join     joins `kept`; a second refuses when the auth has {message}
+ *   /mw-join     joins `kept`; a second refuses when the auth has {message};
+ *                an event `hello` gets one
  *   /mw-gate     notes step 1 and waits for GET /gate; then step 2
  */
 
@@ -132,6 +133,13 @@ size_t rows_gates_open(rows *r)
     return count;
 }
 
+static void on_hello(sio_socket *socket, sio_event *event, void *arg)
+{
+    (void)event;
+    (void)arg;
+    sio_socket_emit(socket, "hello", NULL);
+}
+
 static void on_rooms(sio_socket *socket, sio_event *event, void *arg)
 {
     (void)arg;
@@ -168,7 +176,8 @@ static bool add(rows *r, const char *name, sio_middleware_fn *const *fns)
     }
     return sio_namespace_on_connection(nsp, on_connection, r) == SIO_OK &&
            sio_namespace_on_disconnect(nsp, on_disconnect, r) == SIO_OK &&
-           sio_namespace_on(nsp, "kept", on_rooms, r) == SIO_OK;
+           sio_namespace_on(nsp, "kept", on_rooms, r) == SIO_OK &&
+           sio_namespace_on(nsp, "hello", on_hello, r) == SIO_OK;
 }
 
 bool rows_middlewares_add(rows *r)

@@ -26,6 +26,9 @@ static void send_burst(eio_burst *burst, sio_socket *socket)
 static void send_items(const sio_batch *batch, unsigned from,
                        sio_socket *socket)
 {
+    if (batch->newest != 0 && from < batch->count) {
+        socket->newest = batch->newest;
+    }
     for (unsigned i = from; i < batch->count; i++) {
         eio_burst one = {&batch->items[i], 1, batch->items[i].frame->len, NULL,
                          false};
@@ -40,6 +43,9 @@ static void visit(const sio_batch *batch, eio_burst *burst, sio_socket *socket)
         return;
     }
     if (seen == 0) {
+        if (batch->newest != 0) {
+            socket->newest = batch->newest;
+        }
         send_burst(burst, socket);
     } else {
         send_items(batch, seen, socket);
@@ -130,6 +136,7 @@ static void send_all(sio_loop *loop, bool turn_is_over)
     }
     batch->count = 0;
     batch->bytes = 0;
+    batch->newest = 0;
     batch->number++;
     sio_wheel_cancel(loop->engine->wheel, &batch->timer);
 }
@@ -205,6 +212,9 @@ bool sio_batch_add(sio_local *local, sio_room *room, const sio_outgoing *out,
                       eio_now(loop->engine));
     } else if (skips) {
         sio_batch_send_to(left_out);
+    }
+    if (out->number != 0) {
+        batch->newest = out->number;
     }
     eio_form form = sio_parser_form(loop->core->parser);
     add(batch, out->text, (eio_form)(form | out->form));

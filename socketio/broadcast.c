@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "socketio/events.h"
-#include "socketio/spread.h"
+#include "socketio/recovery.h"
 
 /* ----------------------------------------------------------- the target -- */
 
@@ -146,17 +146,51 @@ typedef struct parent_emission {
     unsigned form, flags; /* as those of an emission */
 } parent_emission;
 
-static void emit_on(emission *e, sio_local *local, const sio_broadcast *b)
+static void send_on(const emission *e, sio_local *local, const sio_broadcast *b)
 {
-    if (sio_namespace_tells_outgoing(local->nsp)) {
-        emit_told(e, local, b);
-        return;
-    }
     if (sio_metric_get(&local->connected) == 0 || join_batch(e, local, b)) {
         return;
     }
     sio_batch_flush(local->loop);
-    sio_recipients_each(local, b, emit_to, e);
+    sio_recipients_each(local, b, emit_to, (void *)(uintptr_t)e);
+}
+
+/* Tells those who listen before it has a place in the log: what they send comes
+ * first. */
+static void tell_all(const emission *e, sio_local *local,
+                     const sio_broadcast *b)
+{
+    sio_crowd crowd = {0};
+    sio_crowd_gather(&crowd, local, b);
+    for (size_t i = 0; i < crowd.count; i++) {
+        if (crowd.sockets[i]->state == SIO_SOCKET_CONNECTED) {
+            (void)sio_any_tell(&e->out, crowd.sockets[i]);
+        }
+    }
+    sio_crowd_disperse(&crowd);
+}
+
+static void emit_kept(const emission *e, sio_local *local,
+                      const sio_broadcast *b)
+{
+    if (sio_namespace_tells_outgoing(local->nsp)) {
+        tell_all(e, local, b);
+    }
+    emission stamped = *e;
+    stamped.out = sio_recovery_stamp(local->recovery, &e->out, b, e->flags);
+    send_on(&stamped, local, b);
+    sio_frame_unref(stamped.out.text);
+}
+
+static void emit_on(const emission *e, sio_local *local, const sio_broadcast *b)
+{
+    if (local->recovery != NULL) {
+        emit_kept(e, local, b);
+    } else if (sio_namespace_tells_outgoing(local->nsp)) {
+        emit_told(e, local, b);
+    } else {
+        send_on(e, local, b);
+    }
 }
 
 static void run_emission(sio_task *task, sio_local *local,

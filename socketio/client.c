@@ -93,6 +93,15 @@ void sio_client_dismiss(sio_client *client)
     }
 }
 
+void sio_client_replace(sio_client *client)
+{
+    sio_batch_flush(client->loop);
+    expel_all(client, SIO_DISCONNECT_TRANSPORT_CLOSE, SIO_OK);
+    if (client->session != NULL) {
+        eio_session_close(client->session, EIO_CLOSE_NOW);
+    }
+}
+
 /* ---------------------------------------------------------- namespaces -- */
 
 static sio_socket *find_socket(const sio_client *client, sio_bytes nsp)

@@ -20,6 +20,8 @@
 typedef struct sio_client sio_client;
 typedef struct sio_pending sio_pending;
 typedef struct sio_acks sio_acks;
+typedef struct sio_recovery sio_recovery;
+typedef struct sio_saved sio_saved;
 
 /* What events of one name in one namespace begin with; see outgoing.c. */
 typedef struct sio_prefix {
@@ -43,6 +45,7 @@ typedef struct sio_batch {
     struct sio_local *local; /* whose sockets are meant */
     struct sio_room *room;   /* of them those in here; NULL: all */
     uint64_t number;         /* of this batch, no other's of the loop */
+    uint64_t newest;         /* of the latest item in the log; 0: none */
     size_t bytes;
     unsigned count;
     eio_burst_item items[SIO_BATCH_MAX];
@@ -61,13 +64,15 @@ typedef struct sio_loop {
     sio_link nexts;       /* of sio_next: middlewares that have not answered */
     sio_link event_nexts; /* of sio_event_next: the same for events */
     sio_link claims;      /* of sio_claim: checks that have not answered */
-    sio_link active; /* of sio_local.active: those with connected sockets */
+    sio_link active; /* of sio_local.active: those with connected sockets, or
+                        with sessions that are stored */
     sio_link rounds, replies; /* see app_event.c; of the first loop */
     sio_socket *dead;         /* by next_dead: no client's any more ... */
     sio_mortal sweep;         /* ... and let go of at the end of the turn */
     sio_prefix prefixes[SIO_PREFIXES];
     sio_batch batch;
     sio_parser_room room; /* for a parser that needs it */
+    bool closed;          /* no session is stored any more */
 } sio_loop;
 
 /* A hook with its argument; `fn` is cast to the type its list is for. */
@@ -81,6 +86,13 @@ typedef struct sio_hooks {
     size_t count;
 } sio_hooks;
 
+/* Of connection state recovery, for what one loop has of one namespace. */
+typedef struct sio_recovery_limits {
+    uint32_t window; /* ms that a session is stored; 0: no recovery */
+    bool skip_middlewares;
+    size_t max_packets, max_bytes;
+} sio_recovery_limits;
+
 /* What all namespaces of a server have in common. */
 typedef struct sio_core {
     sio_server *server;
@@ -91,7 +103,8 @@ typedef struct sio_core {
     uint32_t connect_timeout; /* ms */
     uint32_t max_namespaces;
     uint32_t max_rooms;
-    size_t max_binary;   /* bytes in the attachments of one packet */
+    size_t max_binary; /* bytes in the attachments of one packet */
+    sio_recovery_limits recovery;
     sio_hash_key secret; /* of the maps of all namespaces */
     sio_lock making;     /* held, before `lock`, while a new namespace is told
                             of; see parent.c */
@@ -153,6 +166,7 @@ typedef struct sio_seat {
     sio_link in_room, in_socket;
     sio_room *room;
     sio_socket *socket;
+    uint64_t joined; /* after which packet; see recovery.h */
 } sio_seat;
 
 /* What one loop has of a namespace.  Aligned so that no two threads write to
@@ -160,9 +174,10 @@ typedef struct sio_seat {
 typedef struct sio_local {
     alignas(64) sio_namespace *nsp;
     sio_loop *loop;
-    sio_map sockets;      /* connected sio_socket, by id */
-    sio_map rooms;        /* of sio_room, by name; none is empty */
-    sio_metric connected; /* how many `sockets` has, for any thread */
+    sio_recovery *recovery; /* owned; NULL where it is off */
+    sio_map sockets;        /* connected sio_socket, by id */
+    sio_map rooms;          /* of sio_room, by name; none is empty */
+    sio_metric connected;   /* how many `sockets` has, for any thread */
     uint64_t next_ack;
     uint32_t mark;     /* of the latest walk over recipients */
     sio_socket **list; /* the same as in `sockets`, for walks over all: nearly
@@ -170,7 +185,8 @@ typedef struct sio_local {
                           what belongs to them lies, ours and the kernel's */
     uint32_t listed, list_cap;
     sio_handlers *latest; /* found for the event before, mostly of one name */
-    sio_link active;      /* in loop->active, while `sockets` has any */
+    sio_link active;      /* in loop->active, while `sockets` has any, or
+                             `recovery` */
 } sio_local;
 
 /* Of an event between parts of the application. */
@@ -206,7 +222,7 @@ struct sio_namespace {
     sio_server_handler *server_handlers; /* owned */
     size_t server_handler_count;
     sio_hooks middlewares, connection, disconnecting, disconnect, drained,
-        upgrade, room;
+        upgrade, room, expired;
     size_t name_len;
     char *name; /* with its slash, NUL-terminated; behind the locals */
 };
@@ -344,6 +360,9 @@ void sio_client_close(sio_client *client);
 /* The same because the server shuts down. */
 void sio_client_dismiss(sio_client *client);
 
+/* Ends one that has come again by another connection. */
+void sio_client_replace(sio_client *client);
+
 /* Ends the session because its peer broke a rule. */
 void sio_client_blame(sio_client *client, sio_error why);
 
@@ -380,8 +399,11 @@ struct sio_socket {
     uint64_t caught_up;    /* with which batch, and how far; see batch.c */
     _Atomic uint8_t state; /* sio_socket_state */
     bool in_child;         /* `nsp` is a child, and a reference to it held */
+    bool recovered;
 
     char id[SIO_TOKEN_LEN + 1];
+    sio_saved *saved; /* its session, or NULL; see recovery.h */
+    uint64_t newest;  /* of the packets in the log sent to it */
     union {
         sio_link in_client;    /* while it has a client ... */
         sio_socket *next_dead; /* ... and then in loop->dead */
@@ -424,8 +446,12 @@ sio_socket *sio_socket_new(sio_client *client, sio_namespace *nsp,
 /* Ends what middlewares have not answered, when nobody can answer any more. */
 void sio_nexts_free(sio_loop *loop);
 
-/* Runs the middlewares, and what follows from their answers. */
+/* Gives it the session that its client asks for, runs the middlewares, and
+ * what follows from their answers. */
 void sio_socket_start(sio_socket *socket);
+
+/* The same from the middlewares on. */
+void sio_socket_admit(sio_socket *socket);
 
 /* Puts a socket that is CONNECTING, and in no room, in another namespace, as
  * given by sio_core_enter().  May fail with NO_MEMORY, having only taken
@@ -461,6 +487,7 @@ static inline sio_socket *sio_socket_next(const sio_socket *socket)
 
 void sio_room_leave_all(sio_socket *socket);
 bool sio_room_has(const sio_room *room, const sio_socket *socket);
+sio_seat *sio_room_seat(const sio_room *room, const sio_socket *socket);
 sio_room *sio_room_find(const sio_local *local, sio_bytes name);
 
 /* The connected socket of this loop with that id, or NULL. */
@@ -478,8 +505,9 @@ typedef struct sio_outgoing {
     sio_frame *text;
     sio_frame **binaries; /* owned; NULL when there are none */
     size_t binary_count;
-    unsigned form; /* or'ed to the form of each: 0 or EIO_FORM_PLAIN */
-    bool is_event; /* no ack */
+    unsigned form;   /* or'ed to the form of each: 0 or EIO_FORM_PLAIN */
+    bool is_event;   /* no ack */
+    uint64_t number; /* in the log; 0: not there.  See recovery.h */
 } sio_outgoing;
 
 /* Encodes with what belongs to `loop`, the calling thread's, or NULL.  `id` is

@@ -2,7 +2,7 @@
 
 #include "base/utf8.h"
 #include "socketio/events.h"
-#include "socketio/spread.h"
+#include "socketio/recovery.h"
 
 /* --------------------------------------------------------------- emitting --
  */
@@ -61,7 +61,8 @@ sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
     if (sio_socket_drops(socket, flags)) {
         return sio_event_check(event);
     }
-    if (sio_event_place(socket, event, args)) {
+    if (socket->local->recovery == NULL &&
+        sio_event_place(socket, event, args)) {
         return SIO_OK;
     }
     sio_error err = sio_outgoing_event(&out, socket->nsp, socket->local->loop,
@@ -70,8 +71,9 @@ sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
         return err;
     }
     out.form = (flags & SIO_EMIT_NO_COMPRESS) != 0 ? EIO_FORM_PLAIN : 0;
-    err = sio_any_outgoing(&out, socket) ? sio_outgoing_send(&out, socket)
-                                         : SIO_ERR_CLOSED;
+    err = sio_any_outgoing(&out, socket)
+              ? sio_recovery_send(&out, socket, flags)
+              : SIO_ERR_CLOSED;
     sio_outgoing_deinit(&out);
     return err;
 }

@@ -89,6 +89,11 @@ sio_error sio_msgpack_write_event(sio_writer *w, const sio_packet_head *head,
 sio_error sio_msgpack_write_ack(sio_writer *w, const sio_packet_head *head,
                                 const sio_args *args);
 
+/* Appends `event`, which sio_msgpack_write_event() has written for `nsp`,
+ * without an id, with one more argument: the string `text`. */
+void sio_msgpack_write_longer(sio_writer *w, sio_bytes event, sio_bytes nsp,
+                              sio_bytes text);
+
 /* Appends CONNECT, CONNECT_ERROR or DISCONNECT for `nsp`, "/" or empty for the
  * main one, with `payload`, JSON, which is empty for none.  Fails as those
  * above. */

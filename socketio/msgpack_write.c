@@ -420,6 +420,40 @@ sio_error sio_msgpack_write_ack(sio_writer *w, const sio_packet_head *head,
     return write_array(w, head, SIO_PACKET_ACK, NULL, args);
 }
 
+/* Reads the head of an array, which is valid, and moves behind it. */
+static uint32_t take_array_head(sio_bytes *in)
+{
+    uint8_t head = in->base[0];
+    unsigned width = head == array_heads.in16   ? 2
+                     : head == array_heads.in32 ? 4
+                                                : 0;
+    uint32_t count = width == 0 ? head & 0x0fU : 0;
+    for (unsigned i = 1; i <= width; i++) {
+        count = count << 8 | in->base[i];
+    }
+    *in = (sio_bytes){in->base + 1 + width, in->len - 1 - width};
+    return count;
+}
+
+void sio_msgpack_write_longer(sio_writer *w, sio_bytes event, sio_bytes nsp,
+                              sio_bytes text)
+{
+    sio_writer measure = {0};
+    begin_packet(&measure, 3, SIO_PACKET_EVENT);
+    put_string(&measure, SIO_LIT("data"));
+    sio_bytes rest = {event.base + measure.len, event.len - measure.len};
+    measure.len = 0;
+    end_packet(&measure, nsp);
+    rest.len -= measure.len;
+    uint32_t count = take_array_head(&rest);
+    begin_packet(w, 3, SIO_PACKET_EVENT);
+    put_string(w, SIO_LIT("data"));
+    put_count(w, &array_heads, (size_t)count + 1);
+    sio_write_bytes(w, rest);
+    put_string(w, text);
+    end_packet(w, nsp);
+}
+
 sio_error sio_msgpack_write_single(sio_writer *w, sio_packet_type type,
                                    sio_bytes nsp, sio_bytes payload)
 {

@@ -2,6 +2,7 @@
 
 #include "socketio/events.h"
 #include "socketio/parent.h"
+#include "socketio/recovery.h"
 
 static sio_bytes namespace_key(const sio_map_node *node)
 {
@@ -70,11 +71,13 @@ void sio_namespace_free(sio_namespace *nsp)
     free(nsp->drained.items);
     free(nsp->upgrade.items);
     free(nsp->room.items);
+    free(nsp->expired.items);
     for (unsigned i = 0; i < nsp->loop_count; i++) {
         sio_local *local = atomic_load(&nsp->locals[i]);
         if (local != NULL) {
             sio_map_deinit(&local->sockets);
             sio_map_deinit(&local->rooms);
+            sio_recovery_free(local->recovery);
             free(local->list);
             free(local);
         }
@@ -206,6 +209,13 @@ sio_local *sio_local_make(sio_namespace *nsp, sio_loop *loop)
     local->loop = loop;
     sio_map_init(&local->sockets, socket_key, nsp->core->secret);
     sio_map_init(&local->rooms, room_key, nsp->core->secret);
+    if (nsp->core->recovery.window != 0) {
+        local->recovery = sio_recovery_new(local);
+        if (local->recovery == NULL) {
+            free(local);
+            return NULL;
+        }
+    }
     atomic_store_explicit(&nsp->locals[loop->index], local,
                           memory_order_release);
     return local;
@@ -300,7 +310,7 @@ sio_error sio_local_add(sio_local *local, sio_socket *socket)
         socket->place = local->listed;
         local->list[local->listed++] = socket;
         sio_metric_add(&local->connected, 1);
-        if (local->listed == 1) {
+        if (!sio_link_used(&local->active)) {
             sio_list_append(&local->loop->active, &local->active);
         }
     }
@@ -312,7 +322,9 @@ void sio_local_remove(sio_local *local, sio_socket *socket)
     if (local->listed == 1) {
         /* Nobody is left to get it; and then the namespace may go. */
         sio_batch_flush(local->loop);
-        sio_link_drop(&local->active);
+        if (local->recovery == NULL) { /* else when that has no session */
+            sio_link_drop(&local->active);
+        }
     }
     sio_socket *last = local->list[--local->listed];
     last->place = socket->place;
@@ -363,10 +375,14 @@ static void close_local(sio_local *local, void *arg)
         /* Its handlers may have ended others. */
         walk = sio_map_walk_start(&local->sockets);
     }
+    if (local->recovery != NULL) {
+        sio_recovery_close(local->recovery);
+    }
 }
 
 void sio_loop_close(sio_loop *loop)
 {
+    loop->closed = true;
     sio_locals_each(loop, NULL, close_local, NULL);
 }
 
@@ -488,6 +504,12 @@ sio_error sio_namespace_use(sio_namespace *nsp, sio_middleware_fn *fn,
 sio_error sio_namespace_on_room(sio_namespace *nsp, sio_room_fn *fn, void *arg)
 {
     return add_hook(nsp, &nsp->room, (void (*)(void))fn, arg);
+}
+
+sio_error sio_namespace_on_expired(sio_namespace *nsp, sio_expired_fn *fn,
+                                   void *arg)
+{
+    return add_hook(nsp, &nsp->expired, (void (*)(void))fn, arg);
 }
 
 /* ------------------------------------------------------------- handlers -- */

@@ -285,6 +285,9 @@ sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket)
         return SIO_ERR_CLOSED;
     }
     sio_batch_catch_up(socket);
+    if (out->number != 0) {
+        socket->newest = out->number;
+    }
     sio_error err = eio_session_send(
         session, out->text,
         (eio_form)(sio_parser_form(socket->nsp->core->parser) | out->form));

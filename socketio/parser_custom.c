@@ -205,8 +205,69 @@ static sio_error decode(const sio_parser *self, sio_bytes in,
     return err;
 }
 
+/* ---------------------------------------------------------------- longer -- */
+
+static void write_more(sio_writer *w, const sio_packet *packet, sio_bytes text)
+{
+    sio_write_byte(w, '[');
+    sio_write_bytes(w, packet->name);
+    sio_write_byte(w, ',');
+    sio_write_bytes(w, packet->args);
+    if (packet->args.len != 0) {
+        sio_write_byte(w, ',');
+    }
+    sio_json_write_string(w, text);
+    sio_write_byte(w, ']');
+}
+
+static sio_error add_argument(const sio_parser *self, sio_writer *w,
+                              const sio_packet *packet,
+                              const sio_binary *binaries, sio_bytes text)
+{
+    sio_packet_view view = {.type = SIO_PACKET_EVENT,
+                            .has_id = packet->has_id,
+                            .id = packet->id,
+                            .binaries = binaries,
+                            .binary_count = packet->attachments};
+    sio_writer measure = {NULL, 0, 0};
+    sio_buf json = {0};
+    write_more(&measure, packet, text);
+    sio_error err = sio_buf_reserve(&json, measure.len);
+    if (err == SIO_OK) {
+        sio_writer data = {json.base, json.cap, 0};
+        write_more(&data, packet, text);
+        err = encode(self, w, &view, packet->nsp,
+                     (sio_bytes){json.base, data.len});
+    }
+    sio_buf_deinit(&json);
+    return err;
+}
+
+/* The event is read as one that has come, and written anew. */
+static sio_error write_longer(const sio_parser *self, sio_writer *w,
+                              sio_bytes event, sio_bytes nsp, sio_bytes text)
+{
+    sio_packet_limits limits = {.max_depth = SIO_JSON_DEPTH_MAX,
+                                .max_attachments =
+                                    custom_of(self)->max_attachments,
+                                .max_nsp = SIZE_MAX};
+    sio_parser_room room;
+    sio_packet packet;
+    (void)nsp;
+    sio_error err = sio_parser_room_init(&room, &limits);
+    if (err == SIO_OK) {
+        err = decode(self, event, &limits, &room, &packet);
+        if (err == SIO_OK) {
+            err = add_argument(self, w, &packet, room.binaries, text);
+        }
+        sio_parser_room_deinit(&room);
+    }
+    return err;
+}
+
 void sio_parser_custom_init(sio_parser_custom *custom,
-                            const sio_parser_methods *methods, void *arg)
+                            const sio_parser_methods *methods, void *arg,
+                            unsigned max_attachments)
 {
     *custom = (sio_parser_custom){
         .parser = {.name = "custom",
@@ -215,8 +276,10 @@ void sio_parser_custom_init(sio_parser_custom *custom,
                    .decode = decode,
                    .write_event = write_event,
                    .write_ack = write_ack,
+                   .write_longer = write_longer,
                    .write_single = write_single},
         .methods = *methods,
         .arg = arg,
+        .max_attachments = max_attachments,
     };
 }

@@ -50,6 +50,12 @@ struct sio_parser {
     sio_error (*write_ack)(const sio_parser *self, sio_writer *w,
                            const sio_packet_head *head, const sio_args *args);
 
+    /* Appends the message of an event without an id, `event`, as written by
+     * write_event(), with one more argument, a string: `text`, which needs no
+     * escapes.  `nsp` is the event's.  Fails as the functions above. */
+    sio_error (*write_longer)(const sio_parser *self, sio_writer *w,
+                              sio_bytes event, sio_bytes nsp, sio_bytes text);
+
     /* Appends CONNECT, CONNECT_ERROR or DISCONNECT, with `payload`, JSON, which
      * is empty for none.  Fails as those above. */
     sio_error (*write_single)(const sio_parser *self, sio_writer *w,
@@ -65,10 +71,12 @@ typedef struct sio_parser_custom {
     sio_parser parser;
     sio_parser_methods methods;
     void *arg;
+    unsigned max_attachments; /* of what is sent */
 } sio_parser_custom;
 
 void sio_parser_custom_init(sio_parser_custom *custom,
-                            const sio_parser_methods *methods, void *arg);
+                            const sio_parser_methods *methods, void *arg,
+                            unsigned max_attachments);
 
 /* The form of what the frames below hold. */
 static inline eio_form sio_parser_form(const sio_parser *parser)
@@ -91,6 +99,13 @@ sio_error sio_parser_frame_single(const sio_parser *parser,
                                   sio_frame_pool *frames, sio_packet_type type,
                                   sio_bytes nsp, sio_bytes payload,
                                   sio_frame **out);
+
+/* A frame of `frames` with the message of `event`, and `text` behind its
+ * arguments, as by write_longer().  NULL when that fails or memory is short. */
+sio_frame *sio_parser_frame_longer(const sio_parser *parser,
+                                   sio_frame_pool *frames,
+                                   const sio_frame *event, sio_bytes nsp,
+                                   sio_bytes text);
 
 /* Makes room for packets within `limits`.  May fail with NO_MEMORY. */
 sio_error sio_parser_room_init(sio_parser_room *room,

@@ -41,6 +41,19 @@ static sio_error write_ack(const sio_parser *self, sio_writer *w,
     return SIO_OK;
 }
 
+/* There is an argument already, its name. */
+static sio_error write_longer(const sio_parser *self, sio_writer *w,
+                              sio_bytes event, sio_bytes nsp, sio_bytes text)
+{
+    (void)self;
+    (void)nsp;
+    sio_write_bytes(w, (sio_bytes){event.base, event.len - 1});
+    sio_write_bytes(w, SIO_LIT(",\""));
+    sio_write_bytes(w, text);
+    sio_write_bytes(w, SIO_LIT("\"]"));
+    return SIO_OK;
+}
+
 static sio_error write_single(const sio_parser *self, sio_writer *w,
                               sio_packet_type type, sio_bytes nsp,
                               sio_bytes payload)
@@ -59,5 +72,6 @@ const sio_parser sio_parser_json = {
     .decode = decode,
     .write_event = write_event,
     .write_ack = write_ack,
+    .write_longer = write_longer,
     .write_single = write_single,
 };

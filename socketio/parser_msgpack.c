@@ -41,6 +41,14 @@ static sio_error write_ack(const sio_parser *self, sio_writer *w,
     return sio_msgpack_write_ack(w, head, args);
 }
 
+static sio_error write_longer(const sio_parser *self, sio_writer *w,
+                              sio_bytes event, sio_bytes nsp, sio_bytes text)
+{
+    (void)self;
+    sio_msgpack_write_longer(w, event, nsp, text);
+    return SIO_OK;
+}
+
 static sio_error write_single(const sio_parser *self, sio_writer *w,
                               sio_packet_type type, sio_bytes nsp,
                               sio_bytes payload)
@@ -56,5 +64,6 @@ const sio_parser sio_parser_msgpack = {
     .decode = decode,
     .write_event = write_event,
     .write_ack = write_ack,
+    .write_longer = write_longer,
     .write_single = write_single,
 };

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 
 #include "socketio/parent.h"
-#include "socketio/spread.h"
+#include "socketio/recovery.h"
 
 sio_room *sio_room_find(const sio_local *local, sio_bytes name)
 {
@@ -76,6 +76,11 @@ bool sio_room_has(const sio_room *room, const sio_socket *socket)
     return find_seat(room, socket) != NULL;
 }
 
+sio_seat *sio_room_seat(const sio_room *room, const sio_socket *socket)
+{
+    return find_seat(room, socket);
+}
+
 static sio_error seat(sio_room *room, sio_socket *socket)
 {
     sio_batch_flush(socket->local->loop);
@@ -85,6 +90,9 @@ static sio_error seat(sio_room *room, sio_socket *socket)
     }
     new_seat->room = room;
     new_seat->socket = socket;
+    if (socket->local->recovery != NULL) {
+        new_seat->joined = socket->local->recovery->next - 1;
+    }
     sio_list_append(&room->seats, &new_seat->in_room);
     sio_list_append(&socket->seats, &new_seat->in_socket);
     room->count++;

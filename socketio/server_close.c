@@ -170,6 +170,7 @@ void sio_server_reopen(sio_server *server)
         tp_loop_adopt(&worker->loop);
         /* Some still wait for a client to ask, and hear of the end. */
         eio_engine_close_all(&worker->engine, EIO_CLOSE_NOW);
+        worker->sio.closed = false;
         sio_inbox_reopen(&worker->loop.inbox);
         worker->front.closing = false;
         worker->state = SIO_WORKER_RUNNING;

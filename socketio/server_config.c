@@ -71,6 +71,10 @@ static bool in_bounds(const sio_server *server)
         {"max_dynamic_namespaces", c->max_dynamic_namespaces, 1, UINT32_MAX},
         {"backlog_policy", c->backlog_policy, SIO_BACKLOG_DISCONNECT,
          SIO_BACKLOG_REFUSE},
+        {"recovery_max_disconnection_ms", c->recovery_max_disconnection_ms, 1,
+         INT32_MAX},
+        {"recovery_max_packets", c->recovery_max_packets, 1, INT32_MAX},
+        {"recovery_max_bytes", c->recovery_max_bytes, 1, SIZE_MAX},
         {"deflate_server_max_window_bits", c->deflate_server_max_window_bits,
          TP_WS_BITS_LEAST + 1, TP_WS_BITS_MOST},
         {"deflate_client_max_window_bits", c->deflate_client_max_window_bits,
@@ -174,7 +178,7 @@ static const sio_parser *parser_of(sio_server *server)
         return &sio_parser_msgpack;
     case SIO_PARSER_CUSTOM:
         sio_parser_custom_init(&server->custom_parser, c->custom_parser,
-                               c->custom_parser_arg);
+                               c->custom_parser_arg, c->max_attachments);
         return &server->custom_parser.parser;
     default:
         return &sio_parser_json;
@@ -195,6 +199,12 @@ static void set_core(sio_server *server)
     server->core.max_rooms = c->max_rooms;
     server->core.cleanup = c->cleanup_empty_child_namespaces;
     server->core.max_dynamic = c->max_dynamic_namespaces;
+    server->core.recovery = (sio_recovery_limits){
+        .window = c->recovery ? c->recovery_max_disconnection_ms : 0,
+        .skip_middlewares = c->recovery_skip_middlewares,
+        .max_packets = (c->recovery_max_packets + c->threads - 1) / c->threads,
+        .max_bytes = (size_t)(c->recovery_max_bytes / c->threads),
+    };
     server->core.max_binary = (size_t)c->max_payload * c->max_attachments;
 }
 

@@ -2,7 +2,7 @@
 
 #include "socketio/events.h"
 #include "socketio/parent.h"
-#include "socketio/spread.h"
+#include "socketio/recovery.h"
 
 /* A namespace's middlewares at work on one socket. */
 struct sio_next {
@@ -136,10 +136,11 @@ static void leave_namespace(sio_socket *socket)
 }
 
 /* Ends a socket that no handler has heard of. */
-static void drop_out(sio_socket *socket)
+static void drop_out(sio_socket *socket, sio_disconnect_reason reason)
 {
     (void)sio_socket_ref(socket);
     socket->state = SIO_SOCKET_LEFT;
+    sio_recovery_abandon(socket, reason);
     sio_room_leave_all(socket);
     sio_ack_fail_all(socket);
     leave_namespace(socket);
@@ -151,7 +152,7 @@ void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
 {
     eio_engine *engine = sio_socket_engine(socket);
     if (socket->state == SIO_SOCKET_CONNECTING) {
-        drop_out(socket);
+        drop_out(socket, reason);
         return;
     }
     if (socket->state != SIO_SOCKET_CONNECTED) {
@@ -160,7 +161,9 @@ void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
     (void)sio_socket_ref(socket);
     sio_batch_flush(socket->local->loop);
     socket->state = SIO_SOCKET_LEAVING;
+    sio_recovery_ending(socket);
     tell_disconnect(socket, false, reason, why);
+    sio_recovery_leaving(socket, reason);
     sio_room_leave_all(socket);
     sio_local_remove(socket->local, socket);
     socket->state = SIO_SOCKET_LEFT;
@@ -170,6 +173,7 @@ void sio_socket_end(sio_socket *socket, sio_disconnect_reason reason,
     /* `disconnect` is the last that is heard of a socket. */
     sio_ack_fail_all(socket);
     tell_disconnect(socket, true, reason, why);
+    sio_recovery_ended(socket);
     leave_namespace(socket);
     sio_socket_unref(socket);
 }
@@ -191,11 +195,16 @@ const char *sio_disconnect_text(sio_disconnect_reason reason)
 static void write_connect(sio_writer *w, const void *arg)
 {
     const sio_socket *socket = arg;
-    uint8_t payload[SIO_TOKEN_LEN + 16];
+    uint8_t payload[2 * SIO_TOKEN_LEN + 32];
     sio_writer p = {payload, sizeof(payload), 0};
     sio_write_bytes(&p, SIO_LIT("{\"sid\":\""));
     sio_write_bytes(&p,
                     (sio_bytes){(const uint8_t *)socket->id, SIO_TOKEN_LEN});
+    if (socket->saved != NULL) {
+        sio_write_bytes(&p, SIO_LIT("\",\"pid\":\""));
+        sio_write_bytes(&p, (sio_bytes){(const uint8_t *)socket->saved->pid,
+                                        SIO_TOKEN_LEN});
+    }
     sio_write_bytes(&p, SIO_LIT("\"}"));
     sio_packet_write_connect(w, sio_namespace_view(socket->nsp),
                              (sio_bytes){payload, p.len});
@@ -229,6 +238,10 @@ static void connected(sio_socket *socket)
     sio_client *client = socket->client;
     sio_namespace *nsp = socket->nsp, *at = sio_namespace_first(nsp);
     eio_engine *engine = client->loop->engine;
+    if (socket->local->recovery != NULL && !sio_recovery_begin(socket)) {
+        give_up(client);
+        return;
+    }
     sio_frame *frame = sio_frame_of(client->loop, write_connect, socket);
     sio_batch_flush(client->loop);
     if (frame == NULL || sio_local_add(socket->local, socket) != SIO_OK) {
@@ -240,6 +253,9 @@ static void connected(sio_socket *socket)
     eio_count(engine, SIO_COUNTER_SOCKETS);
     sio_newcomer_end(client);
     (void)sio_socket_ref(socket);
+    if (socket->recovered) {
+        sio_recovery_resume(socket);
+    }
     (void)sio_client_send(client, frame);
     sio_frame_unref(frame);
     for (; at != NULL; at = sio_namespace_then(nsp, at)) {
@@ -277,7 +293,17 @@ static void run_middleware(sio_next *next)
 
 void sio_socket_start(sio_socket *socket)
 {
-    if (sio_namespace_middleware(socket->nsp, 0) == NULL) {
+    if (socket->local->recovery == NULL) {
+        sio_socket_admit(socket);
+    } else {
+        sio_recovery_claim(socket);
+    }
+}
+
+void sio_socket_admit(sio_socket *socket)
+{
+    if (sio_namespace_middleware(socket->nsp, 0) == NULL ||
+        (socket->recovered && socket->nsp->core->recovery.skip_middlewares)) {
         connected(socket);
         return;
     }

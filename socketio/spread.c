@@ -4,6 +4,7 @@
 
 #include "socketio/events.h"
 #include "socketio/parent.h"
+#include "socketio/recovery.h"
 
 /* ------------------------------------------------- work for all the loops --
  */
@@ -245,9 +246,10 @@ static void run_parcel(sio_errand *errand)
     const parcel *p = SIO_OWNER(errand, parcel, errand);
     sio_socket *socket = errand->socket;
     if (sio_socket_is_alive(socket) && !sio_socket_drops(socket, p->flags)) {
-        bool told = p->out.is_event;
-        if (!told || sio_any_outgoing(&p->out, socket)) {
+        if (!p->out.is_event) {
             (void)sio_outgoing_send(&p->out, socket); /* costs that socket */
+        } else if (sio_any_outgoing(&p->out, socket)) {
+            (void)sio_recovery_send(&p->out, socket, p->flags); /* as above */
         }
     }
 }

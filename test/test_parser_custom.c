@@ -117,7 +117,7 @@ static int setup(void **state)
     static const sio_parser_methods methods = {true, encode, decode};
     (void)state;
     now = NONE;
-    sio_parser_custom_init(&custom, &methods, &now);
+    sio_parser_custom_init(&custom, &methods, &now, ATTACHMENTS);
     parser = &custom.parser;
     return sio_parser_room_init(&room, &limits) == SIO_OK ? 0 : -1;
 }
@@ -305,6 +305,42 @@ static void test_refused(void **state)
     }
 }
 
+/* An event that has been written, with one more argument. */
+static void test_longer(void **state)
+{
+    static const struct {
+        const char *json, *want;
+        size_t binaries;
+    } rows[] = {{"", "\"more\"", 0},
+                {"1,[2]", "1,[2],\"more\"", 0},
+                {HOLE(0) "," HOLE(1), HOLE(0) "," HOLE(1) ",\"more\"", 2}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        sio_packet packet;
+        sio_frame *frame =
+            frame_of("/foo", "a\"b", rows[i].json, rows[i].binaries);
+        sio_frame *longer = sio_parser_frame_longer(
+            parser, NULL, frame, SIO_LIT("/foo"), SIO_LIT("more"));
+        sio_frame_unref(frame);
+        assert_non_null(longer);
+        assert_int_equal(read_back(sio_frame_view(longer), &packet), SIO_OK);
+        require_text(packet.nsp, "/foo");
+        require_text(packet.name, "\"a\\\"b\"");
+        require_text(packet.args, rows[i].want);
+        assert_int_equal(packet.attachments, rows[i].binaries);
+        assert_true(packet.has_id && packet.id == 7);
+        for (size_t k = 0; k < rows[i].binaries; k++) {
+            assert_int_equal(room.binaries[k].len, two[k].len);
+        }
+        sio_frame_unref(longer);
+    }
+    sio_frame *frame = frame_of("/foo", "e", "", 0);
+    now = FAILS;
+    assert_null(sio_parser_frame_longer(parser, NULL, frame, SIO_LIT("/foo"),
+                                        SIO_LIT("more")));
+    sio_frame_unref(frame);
+}
+
 static void test_encode_fails(void **state)
 {
     static const sio_args none = {NULL, 0, NULL, 0};
@@ -326,6 +362,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_prefixes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quirks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_longer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_encode_fails, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

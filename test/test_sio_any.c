@@ -498,7 +498,7 @@ static void test_outgoing_custom(void **state)
     (void)state;
     assert_int_equal(sio_namespace_on_any_outgoing(rig.root, show, NULL),
                      SIO_OK);
-    sio_parser_custom_init(&custom, &methods, NULL);
+    sio_parser_custom_init(&custom, &methods, NULL, 1);
     rig.core.parser = &custom.parser;
     assert_int_equal(
         sio_outgoing_event(&out, rig.root, &rig.loop, "e", &args, NULL),

@@ -215,6 +215,15 @@ typedef struct sio_server_config {
     uint32_t max_dynamic_namespaces;
     bool cleanup_empty_child_namespaces;
 
+    /* Connection state recovery: a client that has lost its connection goes on
+     * with its session, and gets the packets that it has missed. */
+    bool recovery;
+    bool recovery_skip_middlewares;         /* for those who go on */
+    uint32_t recovery_max_disconnection_ms; /* that a session is stored */
+    uint32_t recovery_max_packets;          /* kept for each namespace ... */
+    uint64_t recovery_max_bytes; /* ... and the bytes of these and of stored
+                                    sessions; loops share both evenly */
+
     /* Callbacks, each NULL or called with `arg`. */
     sio_log_fn *on_log;
     sio_log_level log_level; /* the most talkative one that is reported */
@@ -275,6 +284,10 @@ static inline sio_server_config sio_server_config_default(void)
     c.max_rooms = 10000;
     c.max_backlog = 4194304;
     c.max_dynamic_namespaces = 10000;
+    c.recovery_skip_middlewares = true;
+    c.recovery_max_disconnection_ms = 120000;
+    c.recovery_max_packets = 65536;
+    c.recovery_max_bytes = 67108864;
     c.log_level = SIO_LOG_WARN;
     return c;
 }

@@ -326,6 +326,17 @@ SIO_API sio_namespace *sio_namespace_parent(const sio_namespace *nsp);
 SIO_API sio_error sio_server_each_namespace(sio_server *server,
                                             sio_namespace_fn *fn, void *arg);
 
+/*
+ * A session that was stored for recovery is over: time is up, or memory was
+ * needed for others.  `id` was its socket's, `data` is what the socket had; it
+ * is destroyed when the handlers have returned.  Not called for what is stored
+ * when the server closes.  Setup; called on the loop.
+ */
+typedef void sio_expired_fn(sio_namespace *nsp, const char *id, void *data,
+                            void *arg);
+SIO_API sio_error sio_namespace_on_expired(sio_namespace *nsp,
+                                           sio_expired_fn *fn, void *arg);
+
 #ifdef __cplusplus
 }
 #endif

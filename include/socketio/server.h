@@ -225,7 +225,13 @@ SIO_API SIO_CHECK sio_error sio_server_post(sio_server *server, sio_post_fn *fn,
     X(DISCONNECTED_PARSE_ERROR, "disconnected_parse_error")                    \
     X(NAMESPACES_CREATED, "namespaces_created")                                \
     X(NAMESPACES_REMOVED, "namespaces_removed")                                \
-    X(NAMESPACES_REFUSED, "namespaces_refused")
+    X(NAMESPACES_REFUSED, "namespaces_refused")                                \
+    X(RECOVERY_STORED, "recovery_stored")                                      \
+    X(RECOVERY_PACKETS, "recovery_packets")                                    \
+    X(RECOVERY_BYTES, "recovery_bytes")                                        \
+    X(RECOVERED, "recovered")                                                  \
+    X(RECOVERY_FAILED, "recovery_failed")                                      \
+    X(RECOVERY_EXPIRED, "recovery_expired")
 
 typedef enum sio_counter {
 #define SIO_COUNTER_NAME(name, text) SIO_COUNTER_##name,

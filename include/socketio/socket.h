@@ -184,6 +184,11 @@ SIO_API void sio_socket_disconnect(sio_socket *socket);
  * what is queued has left.  Any thread. */
 SIO_API void sio_socket_close(sio_socket *socket);
 
+/* Whether the client goes on with the session of a socket that it had before:
+ * with its id, rooms and data, and the packets that it has missed.  The former
+ * socket, if anyone has a reference, has no data any more.  Loop. */
+SIO_API bool sio_socket_recovered(const sio_socket *socket);
+
 #ifdef __cplusplus
 }
 #endif

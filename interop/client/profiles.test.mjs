@@ -7,7 +7,7 @@ import { OP } from '../support/raw.mjs';
 const EIGHT = Buffer.from('asdfasdf');
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-withServer('profile sio-client', { profile: 'sio-client', options: {} }, (on, onEach) => {
+withServer('profile sio-client', { profile: 'sio-client', options: { 'no-recovery': true } }, (on, onEach) => {
   onEach('EV01 sio-client: plain events', async (t, server, options) => {
     const socket = await connected(t, server, '/', options);
     const answer = async (event, wanted, ...list) => {

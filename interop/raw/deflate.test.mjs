@@ -21,7 +21,9 @@ const servers = {
   }),
 };
 const off = await startServer('eio4', QUIET);
-const sio = await startServer('sio-client', { ...BASE, path: '/socket.io/', 'deflate-threshold': 10 });
+const sio = await startServer('sio-client', {
+  ...BASE, path: '/socket.io/', 'deflate-threshold': 10, 'no-recovery': true,
+});
 after(() => Promise.all([...Object.values(servers), off, sio].map((server) => server.stop())));
 
 const OFFERS = [

@@ -10,7 +10,7 @@ import { oursOnly, startServer } from '../support/server.mjs';
 
 const server = await startServer('eio4', QUIET);
 const small = await startServer('eio4', { ...QUIET, 'max-payload': 1000 });
-const sio = await startServer('sio-client', { ...QUIET, path: '/socket.io/' });
+const sio = await startServer('sio-client', { ...QUIET, path: '/socket.io/', 'no-recovery': true });
 after(() => Promise.all([server.stop(), small.stop(), sio.stop()]));
 
 /** Polls with the sid of a websocket until the session is no longer known. */

@@ -61,6 +61,7 @@ const { values: args } = parseArgs({
     'deny-query': flag,
     'destroy-upgrade-timeout': text,
     'no-destroy-upgrade': flag,
+    'no-recovery': flag,
   },
 });
 
