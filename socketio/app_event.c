@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "socketio/adapter_impl.h"
 #include "socketio/events.h"
 #include "socketio/parent.h"
 #include "socketio/spread.h"
@@ -276,29 +277,45 @@ static sio_error send(sio_namespace *nsp, const char *event, round *r,
     return err;
 }
 
-static sio_error send_packed(sio_namespace *nsp, const char *event, round *r,
-                             uint32_t timeout_ms, const char *format,
-                             va_list list)
+sio_error sio_memory_emit_server(sio_namespace *nsp, const char *event,
+                                 const sio_args *args)
 {
-    sio_args args;
-    sio_error err = check_name(event);
-    err = err == SIO_OK ? sio_pack(format, list, &args) : err;
-    if (err != SIO_OK) {
-        free(r);
-        return err;
+    return send(nsp, event, NULL, 0, args);
+}
+
+sio_error sio_memory_emit_server_ack(sio_namespace *nsp, const char *event,
+                                     const sio_args *args, uint32_t timeout_ms,
+                                     sio_answers_fn *fn, void *arg)
+{
+    round *r = calloc(1, sizeof(*r));
+    if (r == NULL) {
+        return SIO_ERR_NO_MEMORY;
     }
-    err = send(nsp, event, r, timeout_ms, &args);
-    free((char *)(uintptr_t)args.json);
-    return err;
+    r->refs = 1;
+    r->fn = fn;
+    r->arg = arg;
+    return send(nsp, event, r, timeout_ms, args);
+}
+
+static sio_error pack(const char *event, const char *format, va_list list,
+                      sio_args *args)
+{
+    sio_error err = check_name(event);
+    return err == SIO_OK ? sio_pack(format, list, args) : err;
 }
 
 sio_error sio_namespace_emit_server(sio_namespace *nsp, const char *event,
                                     const char *format, ...)
 {
     va_list list;
+    sio_args args;
     va_start(list, format);
-    sio_error err = send_packed(nsp, event, NULL, 0, format, list);
+    sio_error err = pack(event, format, list, &args);
     va_end(list);
+    if (err == SIO_OK) {
+        err = sio_adapter_emit_server(nsp, event, &args);
+        free((char *)(uintptr_t)args.json);
+    }
     return err;
 }
 
@@ -308,16 +325,18 @@ sio_error sio_namespace_emit_server_ack(sio_namespace *nsp, const char *event,
                                         const char *format, ...)
 {
     va_list list;
-    round *r = timeout_ms == 0 ? NULL : calloc(1, sizeof(*r));
-    if (r == NULL) {
-        return timeout_ms == 0 ? SIO_ERR_ARGUMENT : SIO_ERR_NO_MEMORY;
+    sio_args args;
+    if (timeout_ms == 0) {
+        return SIO_ERR_ARGUMENT;
     }
-    r->refs = 1;
-    r->fn = on_answers;
-    r->arg = arg;
     va_start(list, format);
-    sio_error err = send_packed(nsp, event, r, timeout_ms, format, list);
+    sio_error err = pack(event, format, list, &args);
     va_end(list);
+    if (err == SIO_OK) {
+        err = sio_adapter_emit_server_ack(nsp, event, &args, timeout_ms,
+                                          on_answers, arg);
+        free((char *)(uintptr_t)args.json);
+    }
     return err;
 }
 

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "socketio/adapter_impl.h"
 #include "socketio/events.h"
 #include "socketio/recovery.h"
 
@@ -234,23 +235,29 @@ static void end_emission(sio_task *task)
     sio_outgoing_deinit(&SIO_OWNER(task, emission, task)->out);
 }
 
-sio_error sio_broadcast_emit_args(sio_broadcast b, const char *event,
-                                  const sio_args *args)
+sio_error sio_memory_emit(const sio_broadcast *b, const char *event,
+                          const sio_args *args)
 {
     emission e = {.task = {run_emission, end_emission, NULL}};
-    e.flags = (b.flags & SIO_BROADCAST_VOLATILE) != 0 ? SIO_EMIT_VOLATILE : 0;
-    e.out.form = (b.flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
-    if (b.nsp->as_parent != NULL) {
-        return emit_to_children(&b, event, args, &e);
+    e.flags = (b->flags & SIO_BROADCAST_VOLATILE) != 0 ? SIO_EMIT_VOLATILE : 0;
+    e.out.form = (b->flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
+    if (b->nsp->as_parent != NULL) {
+        return emit_to_children(b, event, args, &e);
     }
     sio_error err = sio_outgoing_event(
-        &e.out, b.nsp, sio_core_here(b.nsp->core), event, args, NULL);
+        &e.out, b->nsp, sio_core_here(b->nsp->core), event, args, NULL);
     if (err != SIO_OK) {
         return err;
     }
-    e.out.form = (b.flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
-    sio_outgoing_share(&e.out, b.nsp->core);
-    return sio_spread(&b, &e.task, sizeof(e));
+    e.out.form = (b->flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
+    sio_outgoing_share(&e.out, b->nsp->core);
+    return sio_spread(b, &e.task, sizeof(e));
+}
+
+sio_error sio_broadcast_emit_args(sio_broadcast b, const char *event,
+                                  const sio_args *args)
+{
+    return sio_adapter_emit(&b, event, args);
 }
 
 sio_error sio_broadcast_emit(sio_broadcast b, const char *event,
@@ -346,17 +353,17 @@ static sio_error give_order(const sio_broadcast *b, int what, const char *room)
     return err == SIO_OK ? here : err;
 }
 
-sio_error sio_broadcast_join(sio_broadcast b, const char *room)
+sio_error sio_memory_join(const sio_broadcast *b, const char *room)
 {
-    return give_order(&b, JOIN, room);
+    return give_order(b, JOIN, room);
 }
 
-sio_error sio_broadcast_leave(sio_broadcast b, const char *room)
+sio_error sio_memory_leave(const sio_broadcast *b, const char *room)
 {
-    return give_order(&b, LEAVE, room);
+    return give_order(b, LEAVE, room);
 }
 
-sio_error sio_broadcast_disconnect(sio_broadcast b, bool close)
+sio_error sio_memory_disconnect(const sio_broadcast *b, bool close)
 {
-    return give_order(&b, close ? CLOSE : DISCONNECT, NULL);
+    return give_order(b, close ? CLOSE : DISCONNECT, NULL);
 }

@@ -13,6 +13,7 @@
 #include "base/token.h"
 #include "engineio/engine.h"
 #include "engineio/session.h"
+#include "socketio/adapter.h"
 #include "socketio/packet.h"
 #include "socketio/parser_impl.h"
 #include "socketio/socketio.h"
@@ -99,6 +100,11 @@ typedef struct sio_core {
     sio_loop *const *loops; /* borrowed */
     unsigned loop_count;
     const sio_parser *parser;
+    const sio_adapter_methods *adapter; /* of all namespaces, if they can */
+    void *adapter_arg;
+    sio_data_json_fn *data_json; /* or NULL */
+    void *data_json_arg;
+    bool serving; /* the server listens; under `making` */
     sio_packet_limits limits;
     uint32_t connect_timeout; /* ms */
     uint32_t max_namespaces;
@@ -200,6 +206,8 @@ typedef struct sio_parent sio_parent;
 
 struct sio_namespace {
     sio_core *core;
+    const sio_adapter_methods *adapter;
+    void *adapter_self;    /* NULL for sio_adapter_memory */
     sio_map_node node;     /* in core->namespaces */
     sio_namespace *parent; /* whose handlers come before its own; or NULL */
     sio_parent *as_parent; /* owned; NULL where it is none */

@@ -44,6 +44,28 @@ static void add_room(const char *room, void *arg)
     g->count++;
 }
 
+/* What the application says of the socket's data, NULL where it says nothing.
+ * False when out of memory. */
+static bool take_data(sio_infos *infos, sio_socket *socket,
+                      sio_socket_info *info)
+{
+    const sio_core *core = socket->nsp->core;
+    size_t len = core->data_json == NULL
+                     ? 0
+                     : core->data_json(socket, NULL, 0, core->data_json_arg);
+    if (len == 0) {
+        return true;
+    }
+    char *json = sio_arena_alloc(&infos->arena, len);
+    if (json == NULL) {
+        return false;
+    }
+    size_t now = core->data_json(socket, json, len, core->data_json_arg);
+    info->data_json = json;
+    info->data_json_len = now < len ? now : len;
+    return true;
+}
+
 static bool take(sio_infos *infos, sio_socket *socket)
 {
     size_t len = sio_socket_handshake_json(socket, NULL, 0);
@@ -56,15 +78,17 @@ static bool take(sio_infos *infos, sio_socket *socket)
     }
     (void)sio_socket_handshake_json(socket, handshake, len);
     sio_socket_each_room(socket, add_room, &g);
-    infos->list[infos->count++] = (sio_socket_info){
+    sio_socket_info *info = &infos->list[infos->count++];
+    *info = (sio_socket_info){
         .socket = socket,
+        .id = g.rooms[0],
         .rooms = g.rooms,
         .room_count = g.count,
         .handshake = handshake,
         .handshake_len = len,
         .data = sio_socket_data(socket),
     };
-    return !g.failed;
+    return take_data(infos, socket, info) && !g.failed;
 }
 
 void sio_infos_add(sio_infos *infos, sio_socket *const *sockets, size_t count)

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "socketio/adapter_impl.h"
 #include "socketio/events.h"
 #include "socketio/parent.h"
 #include "socketio/recovery.h"
@@ -33,6 +34,9 @@ sio_error sio_core_init(sio_core *core, sio_random *random)
     sio_error err =
         sio_random_fill(random, &core->secret, sizeof(core->secret));
     if (err == SIO_OK) {
+        if (core->adapter == NULL) {
+            core->adapter = &sio_adapter_memory;
+        }
         sio_lock_init_nested(&core->making);
         sio_lock_init(&core->lock);
         sio_list_init(&core->parents);
@@ -51,6 +55,7 @@ static void free_handlers(sio_handlers *handlers)
 /* The core may be gone already. */
 void sio_namespace_free(sio_namespace *nsp)
 {
+    sio_adapter_close(nsp);
     sio_map_walk walk = sio_map_walk_start(&nsp->handlers);
     sio_map_node *node;
     while ((node = sio_map_walk_next(&walk)) != NULL) {
@@ -176,6 +181,7 @@ sio_namespace *sio_namespace_new(sio_core *core, sio_bytes name)
         return NULL;
     }
     nsp->core = core;
+    nsp->adapter = &sio_adapter_memory;
     nsp->loop_count = core->loop_count;
     nsp->serial =
         1 + atomic_fetch_add_explicit(&core->serials, 1, memory_order_relaxed);

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "socketio/adapter_impl.h"
 #include "socketio/parent.h"
 
 /*
@@ -224,6 +225,7 @@ void sio_namespace_part(sio_namespace *nsp, const sio_loop *loop)
 void sio_core_tell(sio_core *core, sio_namespace *nsp)
 {
     const sio_hooks *hooks = &core->new_namespace;
+    sio_adapter_open(nsp);
     for (size_t i = 0; i < hooks->count && nsp->name_len != 1; i++) {
         ((sio_namespace_fn *)hooks->items[i].fn)(nsp, hooks->items[i].arg);
     }

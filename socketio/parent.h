@@ -107,7 +107,7 @@ static inline bool sio_namespace_filters_events(const sio_namespace *nsp)
 /* Whether somebody listens to its rooms. */
 static inline bool sio_namespace_tells_rooms(const sio_namespace *nsp)
 {
-    return nsp->room.count != 0 ||
+    return nsp->room.count != 0 || nsp->adapter->room != NULL ||
            (nsp->parent != NULL && nsp->parent->room.count != 0);
 }
 

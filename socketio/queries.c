@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "socketio/adapter_impl.h"
 #include "socketio/infos.h"
 #include "socketio/parent.h"
 #include "socketio/spread.h"
@@ -250,13 +251,13 @@ sio_error sio_broadcast_count(sio_broadcast b, sio_count_fn *fn, void *arg)
     return ask(&b, (question){.on_count = fn, .arg = arg});
 }
 
-sio_error sio_broadcast_fetch_infos(sio_broadcast b, sio_infos_fn *fn,
-                                    void *arg)
+sio_error sio_memory_fetch_infos(const sio_broadcast *b, sio_infos_fn *fn,
+                                 void *arg)
 {
     sio_infos *infos = sio_infos_new(fn);
     sio_error err = infos == NULL
                         ? SIO_ERR_NO_MEMORY
-                        : ask(&b, (question){.infos = infos, .arg = arg});
+                        : ask(b, (question){.infos = infos, .arg = arg});
     if (err != SIO_OK) {
         sio_infos_free(infos);
     }

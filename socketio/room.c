@@ -13,6 +13,9 @@ void sio_room_report(sio_namespace *nsp, sio_room_change change,
                      const char *room, const char *id)
 {
     sio_namespace *at = sio_namespace_first(nsp);
+    if (nsp->adapter->room != NULL) {
+        nsp->adapter->room(nsp->adapter_self, nsp, change, room, id);
+    }
     for (; at != NULL; at = sio_namespace_then(nsp, at)) {
         for (size_t i = 0; i < at->room.count; i++) {
             sio_hook *hook = &at->room.items[i];

@@ -1,3 +1,4 @@
+#include "socketio/adapter_impl.h"
 #include "socketio/server_impl.h"
 
 /*
@@ -56,6 +57,7 @@ static void one_closed(sio_server *server)
     if (--server->open != 0) {
         return;
     }
+    sio_adapters_stop(&server->core);
     for (unsigned i = 1; i < server->config.threads; i++) {
         sio_worker_end(&server->workers[i]);
     }

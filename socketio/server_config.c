@@ -189,6 +189,11 @@ static void set_core(sio_server *server)
 {
     const sio_server_config *c = &server->config;
     server->core.parser = parser_of(server);
+    server->core.adapter =
+        c->adapter == NULL ? &sio_adapter_memory : c->adapter;
+    server->core.adapter_arg = c->adapter_arg;
+    server->core.data_json = c->on_data_json;
+    server->core.data_json_arg = c->arg;
     server->core.limits = (sio_packet_limits){
         .max_depth = c->max_json_depth,
         .max_attachments = c->max_attachments,

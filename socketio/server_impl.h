@@ -61,7 +61,7 @@ typedef struct sio_worker {
 struct sio_server {
     sio_core core;
     sio_parser_custom custom_parser; /* where the config has one */
-    sio_server_config config; /* its strings are in `strings` */
+    sio_server_config config;        /* its strings are in `strings` */
     sio_arena strings;
     sio_log log;
     sio_worker *workers; /* config.threads of them */

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "socketio/adapter_impl.h"
 #include "socketio/server_impl.h"
 
 /* A listener of that worker, not open yet, at the end of its list; NULL when
@@ -116,6 +117,7 @@ static void start(sio_server *server)
     if (server->config.stop_on_signals) {
         sio_server_await_signals(server);
     }
+    sio_adapters_start(&server->core);
 }
 
 sio_error sio_server_listen(sio_server *server)

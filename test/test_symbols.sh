@@ -17,11 +17,13 @@ check() {
     failed=1
 }
 
-exported=$(nm -D --defined-only "$library" | awk '{print $3}' | sort -u)
-# The name before the first parenthesis behind each SIO_API.
+# The sanitizer has marks of its own for variables.
+exported=$(nm -D --defined-only "$library" | awk '{print $3}' |
+    grep -v '^__odr_asan' | sort -u)
+# The name before the first parenthesis, or the end, behind each SIO_API.
 declared=$(cat "$include"/socketio/*.h | tr '\n' ' ' |
-    grep -o 'SIO_API[^(;]*(' | grep -o 'sio_[a-z0-9_]* *($' |
-    tr -d ' (' | sort -u)
+    grep -o 'SIO_API[^(;]*[(;]' | grep -o 'sio_[a-z0-9_]* *[(;]$' |
+    tr -d ' (;' | sort -u)
 soname=$(readelf -d "$library" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
 
 only_in() {

@@ -153,13 +153,16 @@ SIO_API SIO_CHECK sio_error sio_broadcast_count(sio_broadcast b,
  * it is valid until the callback returns.
  */
 typedef struct sio_socket_info {
-    sio_socket *socket; /* as for sio_sockets_fn */
+    sio_socket *socket; /* as for sio_sockets_fn; NULL: of another server */
+    const char *id;
     const char *const *rooms;
     size_t room_count;     /* the own id is the first */
     const char *handshake; /* JSON, as of sio_socket_handshake_json() */
     size_t handshake_len;
     void *data; /* as of sio_socket_data(); the socket's loop may have replaced
                    it by now, and it needs a lock where other loops use it */
+    const char *data_json; /* as of the config's on_data_json(); or NULL */
+    size_t data_json_len;
 } sio_socket_info;
 
 typedef void sio_infos_fn(sio_error err, const sio_socket_info *infos,

@@ -80,6 +80,14 @@ typedef void sio_closed_fn(sio_server *server, void *arg);
 typedef bool sio_cors_fn(sio_http_request *request, const char *origin,
                          void *arg);
 
+/*
+ * Writes what is told of a socket's data, see sio_socket_set_data(), as JSON to
+ * `out`, of `cap` bytes: if it is longer, only as much as fits.  Returns its
+ * length; 0 for nothing.  On the socket's loop.
+ */
+typedef size_t sio_data_json_fn(sio_socket *socket, char *out, size_t cap,
+                                void *arg);
+
 /* SameSite of the session cookie: whether browsers send it along with what
  * pages of other sites ask for. */
 typedef enum sio_same_site {
@@ -234,7 +242,10 @@ typedef struct sio_server_config {
     sio_cors_fn *on_cors_origin;        /* decides in place of cors_origin */
     sio_connection_error_fn *on_connection_error;
     sio_closed_fn *on_closed;
+    sio_data_json_fn *on_data_json; /* for sio_broadcast_fetch_infos() */
     void *arg;
+    const struct sio_adapter_methods *adapter; /* see adapter.h; NULL: none */
+    void *adapter_arg;                         /* given to its open() */
 } sio_server_config;
 
 /* What Node's server would use.  Start from this and change what you must. */

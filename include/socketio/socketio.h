@@ -39,6 +39,7 @@
  * Strings are NUL-terminated UTF-8 unless a length stands beside them.
  */
 
+#include "socketio/adapter.h"
 #include "socketio/broadcast.h"
 #include "socketio/config.h"
 #include "socketio/conn.h"
