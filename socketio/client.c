@@ -356,6 +356,7 @@ static void on_opened(void *app, eio_session *session)
     client->newcomer->timer.fire = on_timer;
     sio_wheel_arm(loop->engine->wheel, &client->newcomer->timer,
                   eio_now(loop->engine) + loop->core->connect_timeout);
+    sio_conn_tell(client, &loop->core->conn.opened);
 }
 
 static void on_message(void *user, eio_session *session, eio_form form,
@@ -402,9 +403,7 @@ static void on_drained(void *user, eio_session *session)
         return;
     }
     tell_sockets(client, false);
-    if (client->loop->core->conn.drained.count != 0) {
-        sio_conn_drained(client);
-    }
+    sio_conn_tell(client, &client->loop->core->conn.drained);
 }
 
 static void on_upgraded(void *user, eio_session *session)

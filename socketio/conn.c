@@ -117,9 +117,8 @@ static void on_created(void *user, const eio_packet *packet)
 
 static const eio_tap tap = {on_received, on_created};
 
-void sio_conn_drained(sio_client *client)
+void sio_conn_tell(sio_client *client, const sio_hooks *hooks)
 {
-    const sio_hooks *hooks = &client->loop->core->conn.drained;
     for (size_t i = 0; i < hooks->count && client->session != NULL; i++) {
         ((sio_conn_fn *)hooks->items[i].fn)(conn_of(client),
                                             hooks->items[i].arg);

@@ -126,7 +126,7 @@ typedef struct sio_core {
     _Atomic uint64_t foreign_acks; /* asked for by threads that are not ours */
     atomic_bool tells_drained;     /* somebody waits for that */
     struct {
-        sio_hooks packet, packet_create, drained, closed;
+        sio_hooks opened, packet, packet_create, drained, closed;
     } conn;     /* about connections; see conn.c */
     bool fixed; /* handlers may not change any more: several threads run */
 } sio_core;
@@ -340,7 +340,7 @@ sio_error sio_core_on_conn(sio_core *core, sio_hooks *hooks, void (*fn)(void),
                            void *arg);
 
 /* Tell those who are. */
-void sio_conn_drained(sio_client *client);
+void sio_conn_tell(sio_client *client, const sio_hooks *hooks);
 void sio_conn_closed(sio_client *client, const char *id,
                      sio_disconnect_reason reason, sio_error why);
 

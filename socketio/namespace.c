@@ -105,6 +105,7 @@ void sio_core_deinit(sio_core *core)
             sio_namespace_free(nsp);
         }
     }
+    free(core->conn.opened.items);
     free(core->conn.packet.items);
     free(core->conn.packet_create.items);
     free(core->conn.drained.items);

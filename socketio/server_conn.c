@@ -2,6 +2,13 @@
 
 /* Hooks about connections, which all namespaces share. */
 
+sio_error sio_server_on_conn_opened(sio_server *server, sio_conn_fn *fn,
+                                    void *arg)
+{
+    return sio_core_on_conn(&server->core, &server->core.conn.opened,
+                            (void (*)(void))fn, arg);
+}
+
 sio_error sio_server_on_conn_packet(sio_server *server, sio_conn_packet_fn *fn,
                                     void *arg)
 {

@@ -135,6 +135,37 @@ static void test_packet_closes(void **state)
     assert_false(sio_peer_open(&b));
 }
 
+static void on_opened(sio_conn *conn, void *arg)
+{
+    assert_int_equal(strlen(sio_conn_id(conn)), EIO_SID_LEN);
+    assert_null(sio_conn_socket(conn, "/"));
+    sio_rig_tell(&rig, " opened(%s)", sio_conn_transport(conn));
+    if (arg != NULL) {
+        sio_conn_close(conn);
+    }
+}
+
+static void test_opened(void **state)
+{
+    (void)state;
+    listen_to(&rig.core.conn.opened, (void (*)(void))on_opened, NULL);
+    (void)sio_rig_open(&rig, MEMORY_WEBSOCKET, "a");
+    (void)sio_rig_open(&rig, MEMORY_POLLING, "b");
+    told(" opened(websocket) opened(polling)");
+}
+
+static void test_opened_closes(void **state)
+{
+    (void)state;
+    static char closes[] = "closes";
+    listen_to(&rig.core.conn.opened, (void (*)(void))on_opened, closes);
+    listen_to(&rig.core.conn.closed, (void (*)(void))on_closed, NULL);
+    sio_peer a = sio_rig_open(&rig, MEMORY_WEBSOCKET, "a");
+    rig_turn(&rig.engine);
+    told(" opened(websocket) closed(forced close)");
+    assert_false(sio_peer_open(&a));
+}
+
 static void test_end(void **state)
 {
     (void)state;
@@ -215,6 +246,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_packets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_packet_closes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_opened, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_opened_closes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sockets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fixed, setup, teardown),

@@ -77,6 +77,10 @@ typedef void sio_conn_closed_fn(sio_conn *conn, const char *id,
 SIO_API sio_error sio_server_on_conn_closed(sio_server *server,
                                             sio_conn_closed_fn *fn, void *arg);
 
+/* The connection is there, and has no sockets yet.  Setup. */
+SIO_API sio_error sio_server_on_conn_opened(sio_server *server,
+                                            sio_conn_fn *fn, void *arg);
+
 #ifdef __cplusplus
 }
 #endif
