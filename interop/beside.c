@@ -1,8 +1,8 @@
 /*
  * With --beside PATH, in any profile: a second server in the same process, at
- * that path and on a port of its own, which is printed as "beside on PORT".  It
- * runs on the same loop as the first one where that has one thread, otherwise
- * on threads of its own.
+ * that path and on a port of its own, or, with --mounted, behind that of the
+ * first; it is printed as "beside on PORT".  It runs on the same loop as the
+ * first one where that has one thread, otherwise on threads of its own.
  *
  * It says `beside` on connection, and to all who are connected `said` ... when
  * one says `say` ...
@@ -52,24 +52,16 @@ static void *run(void *arg)
     return NULL;
 }
 
-static bool set_up(beside *b)
+static bool set_up(const beside *b)
 {
     sio_namespace *root = sio_server_of(b->server, "/");
-    if (sio_namespace_on_connection(root, on_connection, NULL) != SIO_OK ||
-        sio_namespace_on(root, "say", on_say, NULL) != SIO_OK ||
-        sio_server_listen(b->server) != SIO_OK) {
-        return false;
-    }
-    b->threaded = b->ts->options->config.threads > 1;
-    if (b->threaded && pthread_create(&b->thread, NULL, run, b) != 0) {
-        b->threaded = false;
-        return false;
-    }
-    printf("beside on %u\n", (unsigned)sio_server_port(b->server));
-    return true;
+    return (!b->ts->options->mounted ||
+            sio_server_mount(b->ts->server, b->server) == SIO_OK) &&
+           sio_namespace_on_connection(root, on_connection, NULL) == SIO_OK &&
+           sio_namespace_on(root, "say", on_say, NULL) == SIO_OK;
 }
 
-bool beside_start(testserver *ts)
+bool beside_make(testserver *ts)
 {
     sio_server_config config = ts->options->config;
     if (ts->options->beside == NULL) {
@@ -88,6 +80,24 @@ bool beside_start(testserver *ts)
     config.arg = b;
     b->server = sio_server_new(&config);
     return b->server != NULL && set_up(b);
+}
+
+bool beside_start(testserver *ts)
+{
+    beside *b = ts->beside;
+    if (b == NULL) {
+        return true;
+    }
+    if (sio_server_listen(b->server) != SIO_OK) {
+        return false;
+    }
+    b->threaded = ts->options->config.threads > 1;
+    if (b->threaded && pthread_create(&b->thread, NULL, run, b) != 0) {
+        b->threaded = false;
+        return false;
+    }
+    printf("beside on %u\n", (unsigned)sio_server_port(b->server));
+    return true;
 }
 
 void beside_stop(testserver *ts)

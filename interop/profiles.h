@@ -23,6 +23,7 @@ typedef struct options {
     sio_listen_options also;  /* a unix socket to listen at, too */
     bool direct;              /* a port without PROXY headers, too */
     const char *beside;       /* the path of a second server; see beside.c */
+    bool mounted;             /* it stands behind the port of the first */
     uint32_t allow_delay_ms;  /* before a handshake is decided on */
     bool hooks;               /* see hooks.c */
     sio_drain_options drain;  /* for SIGUSR1 and SIGUSR2 */
@@ -92,6 +93,7 @@ void iso_now(char out[32]);
 
 /* What --beside adds: makes and starts the second server; stops it, which
  * wakes the test server's loop when it is over; whether it is; frees it. */
+bool beside_make(testserver *ts);
 bool beside_start(testserver *ts);
 void beside_stop(testserver *ts);
 bool beside_is_over(const testserver *ts);

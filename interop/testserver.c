@@ -298,7 +298,8 @@ static bool set_up(testserver *ts, const profile *own)
          sio_server_serve_files(ts->server, "/", dir) != SIO_OK)) {
         return false;
     }
-    return own->setup(ts) && listen_all(ts) && beside_start(ts);
+    return own->setup(ts) && beside_make(ts) && listen_all(ts) &&
+           beside_start(ts);
 }
 
 static void *run_server(void *arg)

@@ -118,6 +118,7 @@ static const row rows[] = {
     {"proxy-protocol", KIND_ON, AT(config.proxy_protocol)},
     {"direct", KIND_ON, AT(direct)},
     {"beside", KIND_TEXT, AT(beside)},
+    {"mounted", KIND_ON, AT(mounted)},
 };
 // clang-format on
 

@@ -335,6 +335,7 @@ void sio_server_free(sio_server *server)
         tp_client_files_free(server->client_files);
     }
     sio_server_free_routes(server);
+    sio_server_unmount(server);
     free_workers(server, server->config.threads);
     sio_arena_deinit(&server->strings);
     free(server);

@@ -67,6 +67,8 @@ struct sio_server {
     sio_worker *workers; /* config.threads of them */
     sio_loop **loops;    /* theirs, by index */
     tp_front **fronts;
+    tp_neighbours neighbours; /* servers behind the same port */
+    sio_server *outer;        /* whose port it has; or NULL */
     eio_partition partition;
     eio_config eio_config;
     tp_trusted trusted;
@@ -99,6 +101,9 @@ struct sio_server {
 /* Copies what the caller gave and checks it; the log says what is wrong. */
 sio_error sio_server_configure(sio_server *server,
                                const sio_server_config *config);
+
+/* Forgets all servers behind the same port. */
+void sio_server_unmount(sio_server *server);
 
 /* ------------------------------------------------------------- listening --
  */

@@ -133,7 +133,7 @@ sio_error sio_server_listen(sio_server *server)
     if (err == SIO_OK && server->bound) {
         err = SIO_ERR_STATE;
     }
-    if (err == SIO_OK) {
+    if (err == SIO_OK && server->outer == NULL) {
         err = open_port(server, &at, c->proxy_protocol);
     }
     if (err != SIO_OK) {
@@ -167,7 +167,7 @@ sio_error sio_server_listen_at(sio_server *server,
         .ipv6_only = o.ipv6_only,
         .backlog = o.backlog == 0 ? server->config.backlog : o.backlog,
     };
-    if (!is_sound(server, &o)) {
+    if (!is_sound(server, &o) || server->outer != NULL) {
         return SIO_ERR_ARGUMENT;
     }
     sio_error err = make_ready(server);
@@ -187,5 +187,8 @@ sio_error sio_server_listen_at(sio_server *server,
 
 uint16_t sio_server_port(const sio_server *server)
 {
+    if (server->outer != NULL) {
+        return sio_server_port(server->outer);
+    }
     return server->bound ? server->port : 0;
 }

@@ -6,10 +6,8 @@
 
 /* -------------------------------------------------------------- routing -- */
 
-/* Whether a path is ours, by the official server's prefix rule.  `*below` is
- * what follows the slash behind our path. */
-static bool is_ours(const tp_front_config *config, const tp_http_head *head,
-                    sio_bytes *below)
+bool tp_front_is_ours(const tp_front_config *config, const tp_http_head *head,
+                      sio_bytes *below)
 {
     sio_bytes path = config->path;
     *below = (sio_bytes){0};
@@ -102,7 +100,11 @@ static bool lead(tp_front *front, tp_http_conn *conn,
                  const tp_http_request *req, bool whole)
 {
     sio_bytes below;
-    bool ours = is_ours(front->config, req->head, &below);
+    if (front->neighbours != NULL && !conn->begun &&
+        tp_front_hand_over_to_neighbour(front, conn, req)) {
+        return false;
+    }
+    bool ours = tp_front_is_ours(front->config, req->head, &below);
     if (ours && front->peer_count > 1 && !conn->begun &&
         tp_front_hand_over(front, conn, req)) {
         return false;
@@ -138,7 +140,7 @@ static void on_refused(void *owner, tp_http_conn *conn,
     tp_front *front = owner;
     char address[TP_ADDRESS_SIZE];
     sio_bytes below;
-    if (head != NULL && is_ours(front->config, head, &below)) {
+    if (head != NULL && tp_front_is_ours(front->config, head, &below)) {
         (void)prepare(front, conn, head); /* pages may read why */
     }
     eio_count(front->engine, SIO_COUNTER_HTTP_ERRORS);

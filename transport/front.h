@@ -26,6 +26,18 @@ typedef struct tp_front_config {
     tp_polling_config polling;
 } tp_front_config;
 
+/* Another server that has requests of this one's connections. */
+typedef struct tp_neighbour {
+    const tp_front_config *config; /* says which; NULL: what is nobody's */
+    struct tp_front *const *fronts;
+    unsigned count;
+} tp_neighbour;
+
+typedef struct tp_neighbours {
+    tp_neighbour *list; /* owned by the composition root */
+    size_t count;
+} tp_neighbours;
+
 /* What the composition root lends.  Each may be NULL. */
 typedef struct tp_front_hooks {
     /* Decides on a handshake, by calling `x->verdict` once. */
@@ -63,9 +75,10 @@ typedef struct tp_front_hooks {
 typedef struct tp_front {
     tp_loop *loop;
     eio_engine *engine;
-    struct tp_front *const *peers; /* of all loops of the server, this one
-                                      included, by index; borrowed */
-    unsigned peer_count;           /* 0: it is alone */
+    struct tp_front *const *peers;   /* of all loops of the server, this one
+                                        included, by index; borrowed */
+    unsigned peer_count;             /* 0: it is alone */
+    const tp_neighbours *neighbours; /* or NULL */
     atomic_uint load;   /* connections here and on their way to here */
     atomic_uint coming; /* handshakes on their way to here */
     const tp_front_config *config;

@@ -24,6 +24,16 @@ void tp_front_answer_preflight(tp_front *front, tp_http_conn *conn,
 void tp_front_refuse_origin(tp_front *front, tp_http_conn *conn,
                             const tp_http_head *head, bool close);
 
+/* Whether a path is ours, by the official server's prefix rule.  `*below` is
+ * what follows the slash behind our path. */
+bool tp_front_is_ours(const tp_front_config *config, const tp_http_head *head,
+                      sio_bytes *below);
+
+/* Hands the connection to the neighbour that the request is for, if it is for
+ * one; returns whether it did, and then it is gone. */
+bool tp_front_hand_over_to_neighbour(tp_front *front, tp_http_conn *conn,
+                                     const tp_http_request *req);
+
 /* A request to the engine.  Without the body (`whole` false) it returns
  * whether that may come; where it may not, an answer has been given. */
 bool tp_front_knock(tp_front *front, tp_http_conn *conn,
@@ -91,6 +101,10 @@ bool tp_front_hand_over(tp_front *front, tp_http_conn *conn,
 void tp_front_hand_over_entry(const tp_entry *e, tp_front *to,
                               tp_http_conn *conn, eio_request *request,
                               const char *sid);
+
+/* Hands the connection to `to`, with all that has been read of it. */
+void tp_front_move(tp_front *front, tp_front *to, tp_http_conn *conn,
+                   const tp_http_request *req);
 
 /* Where a new session is to live whose id may be any. */
 tp_front *tp_front_choose_home(tp_front *front);

@@ -104,25 +104,30 @@ static void let_go(tp_front *front, tp_front *to, tp_stream *stream)
     tp_front_connection_ended(front);
 }
 
+void tp_front_move(tp_front *front, tp_front *to, tp_http_conn *conn,
+                   const tp_http_request *req)
+{
+    handover h = {0};
+    tp_stream *stream = tp_http_conn_move(conn, req, &h.bytes);
+    if (stream == NULL) {
+        tp_http_conn_abort(conn);
+        return;
+    }
+    let_go(front, to, stream);
+    send_off(to, stream, &h);
+}
+
 bool tp_front_hand_over(tp_front *front, tp_http_conn *conn,
                         const tp_http_request *req)
 {
     eio_engine *engine = front->engine;
     uint8_t value[TP_FRONT_VALUE_MAX];
-    handover h = {0};
     sio_bytes sid = tp_front_value(req->head->query, SIO_LIT("sid"), value);
     unsigned home = eio_engine_home(engine, sid);
     if (sid.len == 0 || home == engine->index) {
         return false;
     }
-    tp_front *to = front->peers[home];
-    tp_stream *stream = tp_http_conn_move(conn, req, &h.bytes);
-    if (stream == NULL) {
-        tp_http_conn_abort(conn);
-        return true;
-    }
-    let_go(front, to, stream);
-    send_off(to, stream, &h);
+    tp_front_move(front, front->peers[home], conn, req);
     return true;
 }
 

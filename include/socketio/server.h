@@ -72,6 +72,26 @@ typedef struct sio_listen_options {
 SIO_API SIO_CHECK sio_error sio_server_listen_at(
     sio_server *server, const sio_listen_options *options, uint16_t *port);
 
+/*
+ * Has `inner` stand behind the port of `outer`: requests below the path of
+ * `inner` are moved to it with their connections, all others to `outer`, whose
+ * handlers and files they find; those of `inner` are not asked.  Of two paths
+ * that a request is below the longer one has it.  Any number of servers may
+ * stand behind one.
+ *
+ * `inner` listens at no place of its own: sio_server_listen() only has its loops
+ * watch, sio_server_listen_at() fails.  They may be the application's, or threads of its own, whatever those
+ * of `outer` are.  Each is stopped by itself; a request for one that has closed
+ * ends its connection.  Both have to be closed before one is freed.
+ *
+ * Returns SIO_OK, SIO_ERR_ARGUMENT when both have the same path, or another one
+ * behind that port has it, SIO_ERR_STATE when one of them listens, `outer`
+ * stands behind another one, or `inner` behind or before one, or
+ * SIO_ERR_NO_MEMORY.  Setup, for both.
+ */
+SIO_API SIO_CHECK sio_error sio_server_mount(sio_server *outer,
+                                             sio_server *inner);
+
 /* How many loops, each on its own thread, the server has.  Any thread. */
 SIO_API unsigned sio_server_threads(const sio_server *server);
 

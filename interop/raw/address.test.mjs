@@ -347,6 +347,66 @@ for (const threads of [1, 2]) {
   }, ours);
 }
 
+// -- several servers behind one port ---------------------------------------------------
+
+for (const threads of [1, 2]) {
+  const mounted = (t, path) => start(t, { threads, path: '/one', beside: path, mounted: true }, 'sio5');
+
+  testEach(`SV08 two servers behind one port, ${threads} threads each`, async (t, options) => {
+    const server = await mounted(t, '/two');
+    assert.equal(await portOf(server, 'beside'), server.port);
+    const one = await connected(t, server, '/', { ...options, path: '/one' });
+    const two = client(t, server, '/', { ...options, path: '/two' });
+    const told = next(two, 'beside');
+    await connection(two);
+    await told;
+    const back = next(one, 'message-back');
+    const heard = collect(one, 'said');
+    const said = next(two, 'said');
+    one.emit('message', 'to one');
+    two.emit('say', 'to two');
+    assert.deepEqual(await back, ['to one']);
+    assert.deepEqual(await said, ['to two']);
+    assert.equal(heard.length, 0);
+  }, ours);
+
+  test(`SV08 requests on one connection go to and fro, ${threads} threads`, ours, async (t) => {
+    const server = await mounted(t, '/two');
+    const paths = ['/hello', '/two/?EIO=4&transport=polling', '/one/?EIO=4&transport=polling', '/nobody', '/two/x', '/hello'];
+    const expected = [200, 200, 200, 404, 400, 200];
+    const line = (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const wire = await Wire.open(server);
+    for (let turn = 0; turn < 3; turn++) {
+      for (const [i, path] of paths.entries()) {
+        wire.write(line(path));
+        assert.equal((await wire.response()).status, expected[i], path);
+      }
+    }
+    // All in one piece: each is answered in its turn, wherever it goes.
+    wire.write(paths.map(line).join(''));
+    for (const [i, path] of paths.entries()) {
+      assert.equal((await wire.response()).status, expected[i], path);
+    }
+    // With a body, which comes late.
+    const body = 'x'.repeat(50_000);
+    wire.write(`POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
+    wire.write(body);
+    assert.equal(JSON.parse((await wire.response()).body).body, body);
+    wire.destroy();
+  });
+
+  test(`SV08 the longer path has it, ${threads} threads`, ours, async (t) => {
+    const server = await mounted(t, '/one/two');
+    const outer = client(t, server, '/', { path: '/one' });
+    const inner = client(t, server, '/', { path: '/one/two' });
+    const told = next(inner, 'beside');
+    await Promise.all([connection(outer), connection(inner), told]);
+    const back = next(outer, 'message-back');
+    outer.emit('message', 1);
+    assert.deepEqual(await back, [1]);
+  });
+}
+
 // -- listening again -------------------------------------------------------------------
 
 /** A port that is free. */
