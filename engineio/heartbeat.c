@@ -7,6 +7,13 @@ void eio_heartbeat_start(eio_heartbeat *hb, uint64_t now)
     hb->deadline = now + hb->interval;
 }
 
+void eio_heartbeat_await(eio_heartbeat *hb, uint64_t now)
+{
+    hb->waiting = true;
+    hb->extended = true;
+    hb->deadline = now + hb->interval + hb->timeout;
+}
+
 eio_beat eio_heartbeat_tick(eio_heartbeat *hb, uint64_t now)
 {
     if (now < hb->deadline) {

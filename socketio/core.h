@@ -381,7 +381,7 @@ struct sio_socket {
     _Atomic uint8_t state; /* sio_socket_state */
     bool in_child;         /* `nsp` is a child, and a reference to it held */
 
-    char id[SIO_TOKEN_LEN + 1];
+    char id[SIO_TOKEN_LEN + 1]; /* see sio_socket_own_id() */
     union {
         sio_link in_client;    /* while it has a client ... */
         sio_socket *next_dead; /* ... and then in loop->dead */
@@ -396,6 +396,29 @@ struct sio_socket {
     eio_request *request;     /* shared with the session */
     sio_handshake *handshake; /* made on demand */
 };
+
+/* An id that is longer than ours are is kept elsewhere, and its address, owned,
+ * in `id`, behind a NUL, as no id is empty. */
+static inline void sio_socket_set_long_id(sio_socket *socket, char *id)
+{
+    socket->id[0] = '\0';
+    memcpy(socket->id + 1, &id, sizeof(id));
+}
+
+static inline char *sio_socket_long_id(const sio_socket *socket)
+{
+    char *id = NULL;
+    if (socket->id[0] == '\0') {
+        memcpy(&id, socket->id + 1, sizeof(id));
+    }
+    return id;
+}
+
+/* The id, NUL-terminated. */
+static inline const char *sio_socket_own_id(const sio_socket *socket)
+{
+    return socket->id[0] != '\0' ? socket->id : sio_socket_long_id(socket);
+}
 
 static inline eio_engine *sio_socket_engine(const sio_socket *socket)
 {

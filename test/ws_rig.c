@@ -106,8 +106,14 @@ void ws_rig_init(ws_rig *rig, bool base64, size_t room)
     memory_stream_init(&rig->ms);
     rig->engine.config = &config;
     rig->ms.room = room;
-    rig->home = (tp_websocket_home){&rig->loop, &rig->engine, &rig->config,
-                                    on_ended, rig};
+    rig->home = (tp_websocket_home){
+        .loop = &rig->loop,
+        .engine = &rig->engine,
+        .protocol = &eio_protocol_4,
+        .config = &rig->config,
+        .gone = on_ended,
+        .owner = rig,
+    };
     rig->ws = tp_websocket_new(&rig->home, &rig->ms.base,
                                SIO_LIT(WS_RIG_RESPONSE), base64, &rig->deflate);
     REQUIRE(rig->ws != NULL);

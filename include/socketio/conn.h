@@ -26,6 +26,10 @@ SIO_API const char *sio_conn_transport(const sio_conn *conn);
 SIO_API size_t sio_conn_backlog(const sio_conn *conn);
 SIO_API void sio_conn_close(sio_conn *conn);
 
+/* The revision of Engine.IO that the client speaks: 4, or 3 for clients of
+ * Socket.IO 1 and 2; 0 once it is gone.  Loop. */
+SIO_API unsigned sio_conn_protocol(const sio_conn *conn);
+
 /* The connected socket in this namespace, whose name has its slash; or NULL.
  * Loop. */
 SIO_API sio_socket *sio_conn_socket(const sio_conn *conn, const char *nsp);
@@ -49,7 +53,7 @@ typedef void sio_conn_packet_fn(sio_conn *conn, const sio_conn_packet *packet,
 
 /*
  * Told of each packet that has come over any connection, before anything is
- * done about it; and of each packet that was made to be sent, pings and
+ * done about it; and of each packet that was made to be sent, pings, pongs and
  * messages. Probes of an upgrade are neither.  The latter is called in the
  * middle of broadcasts: it may look, and post, but must not emit, join, leave,
  * disconnect or close.  While there is either, packets take a longer way.
