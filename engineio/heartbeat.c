@@ -29,11 +29,6 @@ eio_beat eio_heartbeat_tick(eio_heartbeat *hb, uint64_t now)
     return EIO_BEAT_PING;
 }
 
-void eio_heartbeat_pong(eio_heartbeat *hb, uint64_t now)
-{
-    eio_heartbeat_start(hb, now);
-}
-
 bool eio_heartbeat_traffic(eio_heartbeat *hb, uint64_t now)
 {
     if (!hb->waiting || hb->extended) {

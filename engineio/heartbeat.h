@@ -24,6 +24,8 @@ typedef struct eio_heartbeat {
 
 typedef enum eio_beat { EIO_BEAT_NONE, EIO_BEAT_PING, EIO_BEAT_DEAD } eio_beat;
 
+/* Begins the interval: at the start, and with each pong, also with one that
+ * nobody asked for. */
 void eio_heartbeat_start(eio_heartbeat *hb, uint64_t now);
 
 /* Waits for the peer's ping, for interval and timeout together; to be called
@@ -36,9 +38,6 @@ void eio_heartbeat_await(eio_heartbeat *hb, uint64_t now);
  * counts from when the ping was due, unless this call comes so late that the
  * peer would pay for it. */
 eio_beat eio_heartbeat_tick(eio_heartbeat *hb, uint64_t now);
-
-/* Notes a pong.  One that nobody asked for starts the interval again. */
-void eio_heartbeat_pong(eio_heartbeat *hb, uint64_t now);
 
 /* Notes any other packet: it shows life, so it prolongs the wait for a pong,
  * but only once, as a peer that never answers must not stay.  Returns whether
