@@ -97,6 +97,12 @@ static void on_ended(void *owner, tp_websocket *ws)
 
 void ws_rig_init(ws_rig *rig, bool base64, size_t room)
 {
+    ws_rig_init_as(rig, &eio_protocol_4, base64, room);
+}
+
+void ws_rig_init_as(ws_rig *rig, const eio_protocol *protocol, bool base64,
+                    size_t room)
+{
     *rig = (ws_rig){
         .config = {.limits = {.max_message = 1000, .max_fragments = 100},
                    .close_timeout = 5000},
@@ -109,7 +115,7 @@ void ws_rig_init(ws_rig *rig, bool base64, size_t room)
     rig->home = (tp_websocket_home){
         .loop = &rig->loop,
         .engine = &rig->engine,
-        .protocol = &eio_protocol_4,
+        .protocol = protocol,
         .config = &rig->config,
         .gone = on_ended,
         .owner = rig,
