@@ -20,7 +20,7 @@ static const tp_polling_manner plain = {.protocol = &eio_protocol_3};
 static const tp_polling_manner base64 = {.protocol = &eio_protocol_3,
                                          .base64 = true};
 static const tp_polling_manner jsonp = {
-    .protocol = &eio_protocol_3, .jsonp = true, .base64 = true, .index = "12"};
+    .protocol = &eio_protocol_3, .jsonp = true, .index = "12"};
 static const tp_polling_manner jsonp4 = {
     .protocol = &eio_protocol_4, .jsonp = true, .index = ""};
 

@@ -73,10 +73,11 @@ typedef struct answer_body {
     uint8_t *script; /* owned; NULL: it is written where it is wanted */
 } answer_body;
 
-/* Makes the script that JSONP has for a payload of `len` bytes; false when
+/* Makes the script that JSONP has for the payload, which is text; false when
  * memory is short. */
-static bool wrap(const tp_polling *p, size_t len, answer_body *out)
+static bool wrap(const tp_polling *p, answer_body *out)
 {
+    size_t len = p->manner.protocol->payload_len(&p->queue, false);
     uint8_t *payload = malloc(len);
     if (payload == NULL) {
         return false;
@@ -96,13 +97,16 @@ static bool wrap(const tp_polling *p, size_t len, answer_body *out)
 static bool make_body(const tp_polling *p, answer_body *out)
 {
     const eio_protocol *protocol = p->manner.protocol;
+    if (p->manner.jsonp) {
+        return wrap(p, out);
+    }
     bool octets = protocol->takes_octets && !p->manner.base64 &&
                   eio_queue_has_binary(&p->queue);
-    size_t len = protocol->payload_len(&p->queue, octets);
-    if (p->manner.jsonp) {
-        return wrap(p, len, out);
-    }
-    *out = (answer_body){octets ? OCTETS_TYPE : TEXT_TYPE, len, octets, NULL};
+    *out = (answer_body){
+        .type = octets ? OCTETS_TYPE : TEXT_TYPE,
+        .len = protocol->payload_len(&p->queue, octets),
+        .octets = octets,
+    };
     return true;
 }
 
