@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { io } from 'socket.io-client';
 import { Polling3, WebSocketWire3, upgrade3 } from '../support/eio3.mjs';
-import { OP, Polling, QUIET, WebSocketWire } from '../support/raw.mjs';
+import { OP, Polling, QUIET, WebSocketWire, settle } from '../support/raw.mjs';
 import { oursOnly, startServer } from '../support/server.mjs';
 
 const PATH = '/socket.io/';
@@ -57,7 +57,9 @@ describe('CONNECT', () => {
 
   test('V306 after leaving it, it may be joined again', async () => {
     const ws = await join();
-    ws.sendText('41').sendText('40');
+    ws.sendText('41');
+    await settle(server);
+    ws.sendText('40');
     await ws.text('40');
     ws.destroy();
   });
@@ -201,7 +203,9 @@ describe('events', () => {
     await ws.text('40/foo,');
     ws.sendText('41/foo,').sendText('420["echo",2]');
     await ws.text('430[2]');
-    ws.sendText('41').sendText('420["echo",2]');
+    ws.sendText('41');
+    await settle(server);
+    ws.sendText('420["echo",2]');
     await ws.closed();
   });
 });
