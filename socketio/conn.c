@@ -40,12 +40,6 @@ size_t sio_conn_backlog(const sio_conn *conn)
     return session == NULL ? 0 : eio_session_backlog(session);
 }
 
-unsigned sio_conn_protocol(const sio_conn *conn)
-{
-    const eio_session *session = client_of(conn)->session;
-    return session == NULL ? 0 : eio_session_revision(session);
-}
-
 sio_socket *sio_conn_socket(const sio_conn *conn, const char *nsp)
 {
     const sio_client *client = client_of(conn);

@@ -141,12 +141,12 @@ static void test_ids(void **state)
         sio_broadcast_emit(sio_namespace_to(rig.root, sid), "ho", NULL),
         SIO_OK);
     assert_string_equal(sio_peer_said(&peer), " 42/b,[\"hi\"] 42[\"ho\"]");
-    assert_int_equal(sio_conn_protocol(sio_socket_conn(b)), 3);
+    assert_int_equal(sio_socket_protocol(b), 3);
 
     rig.engine.protocol = &eio_protocol_4;
     sio_peer other = sio_rig_join(&rig, "c");
     sio_socket *socket = sio_peer_socket(&other, "/");
-    assert_int_equal(sio_conn_protocol(sio_socket_conn(socket)), 4);
+    assert_int_equal(sio_socket_protocol(socket), 4);
     assert_string_not_equal(sio_socket_id(socket),
                             eio_session_sid(other.session));
 }

@@ -26,10 +26,6 @@ SIO_API const char *sio_conn_transport(const sio_conn *conn);
 SIO_API size_t sio_conn_backlog(const sio_conn *conn);
 SIO_API void sio_conn_close(sio_conn *conn);
 
-/* The revision of Engine.IO that the client speaks: 4, or 3 for clients of
- * Socket.IO 1 and 2; 0 once it is gone.  Loop. */
-SIO_API unsigned sio_conn_protocol(const sio_conn *conn);
-
 /* The connected socket in this namespace, whose name has its slash; or NULL.
  * Loop. */
 SIO_API sio_socket *sio_conn_socket(const sio_conn *conn, const char *nsp);
