@@ -22,6 +22,7 @@ static sio_frame *fixed(const char *text)
 static void free_fixed(eio_engine *engine)
 {
     sio_frame_unref(engine->ping);
+    sio_frame_unref(engine->pong);
     sio_frame_unref(engine->noop);
     sio_frame_unref(engine->close);
     sio_frame_unref(engine->probe);
@@ -35,11 +36,12 @@ sio_error eio_engine_init(eio_engine *engine)
         return err;
     }
     engine->ping = fixed("2");
+    engine->pong = fixed("3");
     engine->noop = fixed("6");
     engine->close = fixed("1");
     engine->probe = fixed("3probe");
-    if (engine->ping == NULL || engine->noop == NULL || engine->close == NULL ||
-        engine->probe == NULL) {
+    if (engine->ping == NULL || engine->pong == NULL || engine->noop == NULL ||
+        engine->close == NULL || engine->probe == NULL) {
         free_fixed(engine);
         return SIO_ERR_NO_MEMORY;
     }
@@ -54,6 +56,18 @@ unsigned eio_engine_home(const eio_engine *engine, sio_bytes sid)
         return engine->index;
     }
     return (unsigned)(sio_hash(&partition->secret, sid) % partition->count);
+}
+
+/* A random id that belongs to this engine: what is drawn is counted up until
+ * it does, which takes as many steps as there are engines, on average. */
+sio_error eio_sid_make(const eio_engine *engine, char out[SIO_TOKEN_LEN + 1])
+{
+    sio_error err = sio_token_make(engine->random, out);
+    sio_bytes sid = {(const uint8_t *)out, EIO_SID_LEN};
+    while (err == SIO_OK && eio_engine_home(engine, sid) != engine->index) {
+        sio_token_next(out);
+    }
+    return err;
 }
 
 void eio_engine_deinit(eio_engine *engine)

@@ -28,6 +28,8 @@ typedef struct eio_config {
     unsigned transports; /* of SIO_TRANSPORT_* */
     bool allow_upgrades;
     const char *initial_packet; /* or NULL; borrowed */
+    bool allow_eio3;            /* speak revision 3, too ... */
+    bool eio_missing_is_3;      /* ... also with those that name none */
 } eio_config;
 
 /* Errors are counted by their positive code. */
@@ -66,6 +68,7 @@ typedef struct eio_engine {
 
     sio_map sessions; /* of eio_session, by sid */
     sio_frame *ping;  /* packets that never differ, shared by all */
+    sio_frame *pong;
     sio_frame *noop;
     sio_frame *close;
     sio_frame *probe; /* the answer to a probe */

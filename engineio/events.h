@@ -50,8 +50,8 @@ typedef struct eio_tap {
     /* One has come; nothing has been done about it yet.  May do anything. */
     void (*received)(void *user, const eio_packet *packet);
 
-    /* One was made, and is to be sent or kept: pings and messages.  It must not
-     * do anything to any session. */
+    /* One was made, and is to be sent or kept: pings, pongs and messages.  It
+     * must not do anything to any session. */
     void (*created)(void *user, const eio_packet *packet);
 } eio_tap;
 

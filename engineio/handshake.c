@@ -47,7 +47,7 @@ static eio_refusal check_known(const eio_session *s, const eio_knock *knock,
         *context = "TRANSPORT_MISMATCH";
         return EIO_REFUSAL_REQUEST;
     }
-    if (knock->protocol != 4) {
+    if (knock->protocol != s->protocol->revision) {
         *context = "PROTOCOL_MISMATCH";
         return EIO_REFUSAL_REQUEST;
     }
@@ -94,9 +94,22 @@ eio_refusal eio_knock_check(const eio_engine *engine, const eio_knock *knock,
     return check_known(*session, knock, bit, context);
 }
 
-eio_refusal eio_knock_protocol(const eio_knock *knock)
+unsigned eio_knock_revision(const eio_config *config, sio_bytes value)
 {
-    return knock->protocol == 4 ? EIO_REFUSAL_NONE : EIO_REFUSAL_PROTOCOL;
+    if (value.base == NULL) {
+        return config->eio_missing_is_3 ? 3 : 0;
+    }
+    return value.len == 1 && (value.base[0] == '3' || value.base[0] == '4')
+               ? value.base[0] - (unsigned)'0'
+               : 0;
+}
+
+const eio_protocol *eio_knock_protocol(const eio_config *config,
+                                       unsigned revision)
+{
+    return revision == 4                         ? &eio_protocol_4
+           : revision == 3 && config->allow_eio3 ? &eio_protocol_3
+                                                 : NULL;
 }
 
 static void write_open(sio_writer *w, const eio_session *s, bool upgrades)
@@ -162,7 +175,8 @@ static void forget(eio_session *s)
 sio_error eio_session_open(eio_engine *engine, eio_transport *tp,
                            eio_request *request)
 {
-    return eio_session_open_as(engine, tp, request, (sio_bytes){NULL, 0});
+    return eio_session_open_as(engine, &eio_protocol_4, tp, request,
+                               (sio_bytes){NULL, 0});
 }
 
 bool eio_sid_is_good(const eio_engine *engine, sio_bytes sid)
@@ -179,11 +193,12 @@ bool eio_sid_is_good(const eio_engine *engine, sio_bytes sid)
            sio_map_find(&engine->sessions, sid) == NULL;
 }
 
-sio_error eio_session_open_as(eio_engine *engine, eio_transport *tp,
-                              eio_request *request, sio_bytes sid)
+sio_error eio_session_open_as(eio_engine *engine, const eio_protocol *protocol,
+                              eio_transport *tp, eio_request *request,
+                              sio_bytes sid)
 {
     eio_session *s;
-    sio_error err = eio_session_new(engine, request, sid, &s);
+    sio_error err = eio_session_new(engine, protocol, request, sid, &s);
     if (err != SIO_OK) {
         eio_request_unref(request);
         return err;
@@ -203,6 +218,11 @@ sio_error eio_session_open_as(eio_engine *engine, eio_transport *tp,
     eio_count(engine, SIO_COUNTER_SESSIONS);
     engine->events->opened(engine->app, s);
     return SIO_OK;
+}
+
+const eio_protocol *eio_session_protocol(const eio_session *session)
+{
+    return session->protocol;
 }
 
 eio_transport *eio_session_carrier(const eio_session *session)

@@ -2,6 +2,7 @@
 #define EIO_HANDSHAKE_H
 
 #include "engineio/engine.h"
+#include "engineio/protocol.h"
 #include "engineio/request.h"
 #include "engineio/transport.h"
 
@@ -25,7 +26,7 @@ const char *eio_refusal_text(eio_refusal refusal);
 typedef struct eio_knock {
     sio_bytes transport; /* decoded; empty when absent */
     sio_bytes sid;       /* the same */
-    unsigned protocol;   /* 4 for `EIO=4`, 0 for all else */
+    unsigned protocol;   /* the revision: 3, 4, or 0 for all else */
     bool is_get;
     bool upgrade;        /* asks for another protocol on this connection */
     bool origin_allowed; /* no illegal byte in the Origin header */
@@ -40,23 +41,30 @@ typedef struct eio_knock {
 eio_refusal eio_knock_check(const eio_engine *engine, const eio_knock *knock,
                             eio_session **session, const char **context);
 
-/* Judges what comes last: the revision. */
-eio_refusal eio_knock_protocol(const eio_knock *knock);
+/* The revision that a request asks for: `value` is its `EIO`, decoded, and
+ * without a base where there is none.  Exactly `3` and `4` are known. */
+unsigned eio_knock_revision(const eio_config *config, sio_bytes value);
+
+/* Judges what comes last: the revision.  Its table, or NULL to refuse. */
+const eio_protocol *eio_knock_protocol(const eio_config *config,
+                                       unsigned revision);
 
 /*
- * Opens a session over `tp`, which has to be writable: the open packet is
- * queued and the layer above told.  Takes `request`, also on failure, and
- * `tp` on success only.  `tp` may be closed when this returns.
+ * Opens a session of revision 4 over `tp`, which has to be writable: the open
+ * packet is queued and the layer above told.  Takes `request`, also on failure,
+ * and `tp` on success only.  `tp` may be closed when this returns.
  *
  * Fails with NO_MEMORY, or RANDOM.
  */
 sio_error eio_session_open(eio_engine *engine, eio_transport *tp,
                            eio_request *request);
 
-/* The same under an id that the application has chosen, and which has passed
- * eio_sid_is_good(). */
-sio_error eio_session_open_as(eio_engine *engine, eio_transport *tp,
-                              eio_request *request, sio_bytes sid);
+/* The same of any revision, under an id that the application has chosen, and
+ * which has passed eio_sid_is_good(), or, where `sid` is empty, a random one.
+ */
+sio_error eio_session_open_as(eio_engine *engine, const eio_protocol *protocol,
+                              eio_transport *tp, eio_request *request,
+                              sio_bytes sid);
 
 /* Whether `sid` may be a session's id: 1 to EIO_SID_MAX characters that need no
  * escape in a query, and not in use. */
@@ -65,6 +73,9 @@ bool eio_sid_is_good(const eio_engine *engine, sio_bytes sid);
 /* Offers `tp` as the next carrier of a session.  Takes `tp`, unless it fails:
  * with STATE where the session cannot be upgraded (now), or NO_MEMORY. */
 sio_error eio_session_probe(eio_session *session, eio_transport *tp);
+
+/* What it speaks. */
+const eio_protocol *eio_session_protocol(const eio_session *session);
 
 /* The transport that carries the session, lent; NULL when it is gone. */
 eio_transport *eio_session_carrier(const eio_session *session);

@@ -7,6 +7,13 @@ void eio_heartbeat_start(eio_heartbeat *hb, uint64_t now)
     hb->deadline = now + hb->interval;
 }
 
+void eio_heartbeat_await(eio_heartbeat *hb, uint64_t now)
+{
+    hb->waiting = true;
+    hb->extended = true;
+    hb->deadline = now + hb->interval + hb->timeout;
+}
+
 eio_beat eio_heartbeat_tick(eio_heartbeat *hb, uint64_t now)
 {
     if (now < hb->deadline) {
@@ -20,11 +27,6 @@ eio_beat eio_heartbeat_tick(eio_heartbeat *hb, uint64_t now)
     hb->waiting = true;
     hb->deadline = from + hb->timeout;
     return EIO_BEAT_PING;
-}
-
-void eio_heartbeat_pong(eio_heartbeat *hb, uint64_t now)
-{
-    eio_heartbeat_start(hb, now);
 }
 
 bool eio_heartbeat_traffic(eio_heartbeat *hb, uint64_t now)

@@ -53,6 +53,11 @@ const eio_request *eio_session_request(const eio_session *session)
     return session->request;
 }
 
+unsigned eio_session_revision(const eio_session *session)
+{
+    return session->protocol->revision;
+}
+
 const char *eio_session_transport_name(const eio_session *session)
 {
     return session->transport == NULL ? "" : session->transport->ops->name;
@@ -361,7 +366,8 @@ void eio_session_blame(eio_session *session, sio_error why)
 __attribute__((cold)) static void fail(eio_session *s, sio_error why)
 {
     bool unreadable = why == SIO_ERR_PACKET_TYPE ||
-                      why == SIO_ERR_PACKET_EMPTY || why == SIO_ERR_BASE64;
+                      why == SIO_ERR_PACKET_EMPTY || why == SIO_ERR_BASE64 ||
+                      why == SIO_ERR_PACKET_LENGTH;
     sio_log_write(s->engine->log, SIO_LOG_WARN, "transport_failed",
                   "sid %s, address %s, %s: %s", eio_session_sid(s),
                   eio_request_peer(s->request), eio_session_transport_name(s),
@@ -378,6 +384,27 @@ static void rearm(eio_session *s)
         return; /* the timer has something else to do */
     }
     sio_wheel_arm(s->engine->wheel, &s->timer, s->heartbeat.deadline);
+}
+
+/* Not more answers than this wait for a peer that pings and does not read. */
+#define ANSWERS_MAX UINT8_MAX
+
+static void on_beat(eio_session *s, eio_packet_type type)
+{
+    eio_heartbeat *hb = &s->heartbeat;
+    if (type != s->protocol->beat) {
+        fail(s, SIO_ERR_HEARTBEAT);
+        return;
+    }
+    s->protocol->beaten(hb, eio_now(s->engine));
+    rearm(s);
+    if (!s->protocol->answers_beat || hb->answers == ANSWERS_MAX) {
+        return;
+    }
+    hb->answers++;
+    if (eio_session_queue(s, s->engine->pong, EIO_FORM_TEXT) != SIO_OK) {
+        fail(s, SIO_ERR_NO_MEMORY);
+    }
 }
 
 static void peer_closes(eio_session *s)
@@ -412,12 +439,9 @@ static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
         s->engine->events->message(eio_session_user(s), s, packet->form,
                                    packet->data);
         break;
-    case EIO_PACKET_PONG:
-        eio_heartbeat_pong(&s->heartbeat, eio_now(s->engine));
-        rearm(s);
-        break;
     case EIO_PACKET_PING:
-        fail(s, SIO_ERR_HEARTBEAT);
+    case EIO_PACKET_PONG:
+        on_beat(s, packet->type);
         break;
     case EIO_PACKET_CLOSE:
         peer_closes(s);
@@ -437,6 +461,7 @@ static void on_drained(void *owner, eio_transport *tp)
     if (!sio_frameq_empty(&s->outbox)) {
         return;
     }
+    s->heartbeat.answers = 0;
     if (s->state == EIO_STATE_CLOSING) {
         close_flushed(s);
     } else if (s->owes_drained && eio_session_backlog(s) == 0) {
@@ -526,20 +551,9 @@ static void on_timer(sio_timer *timer)
     }
 }
 
-/* A random id that belongs to this engine: what is drawn is counted up until
- * it does, which takes as many steps as there are engines, on average. */
-sio_error eio_sid_make(const eio_engine *engine, char out[SIO_TOKEN_LEN + 1])
-{
-    sio_error err = sio_token_make(engine->random, out);
-    sio_bytes sid = {(const uint8_t *)out, EIO_SID_LEN};
-    while (err == SIO_OK && eio_engine_home(engine, sid) != engine->index) {
-        sio_token_next(out);
-    }
-    return err;
-}
-
-sio_error eio_session_new(eio_engine *engine, eio_request *request,
-                          sio_bytes sid, eio_session **out)
+sio_error eio_session_new(eio_engine *engine, const eio_protocol *protocol,
+                          eio_request *request, sio_bytes sid,
+                          eio_session **out)
 {
     size_t len = sid.len == 0 ? EIO_SID_LEN : sid.len;
     eio_session *s = calloc(1, sizeof(*s) + user_size(engine) + len + 1);
@@ -552,7 +566,8 @@ sio_error eio_session_new(eio_engine *engine, eio_request *request,
     s->timer.fire = on_timer;
     s->heartbeat.interval = engine->config->ping_interval;
     s->heartbeat.timeout = engine->config->ping_timeout;
-    eio_heartbeat_start(&s->heartbeat, eio_now(engine));
+    s->protocol = protocol;
+    protocol->beaten(&s->heartbeat, eio_now(engine));
     s->sid_len = (uint8_t)len;
     char *own = (char *)(uintptr_t)eio_session_sid(s);
     sio_error err = SIO_OK;

@@ -29,6 +29,9 @@ struct eio_engine *eio_session_engine(const eio_session *session);
 /* The request that opened the session, lent as long as the session lives. */
 const eio_request *eio_session_request(const eio_session *session);
 
+/* The revision of Engine.IO that it speaks: 3 or 4. */
+unsigned eio_session_revision(const eio_session *session);
+
 /* The name of the transport that carries the session now, static. */
 const char *eio_session_transport_name(const eio_session *session);
 

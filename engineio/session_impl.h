@@ -7,6 +7,7 @@
 #include "base/token.h"
 #include "engineio/engine.h"
 #include "engineio/heartbeat.h"
+#include "engineio/protocol.h"
 #include "engineio/session.h"
 #include "engineio/state.h"
 
@@ -28,7 +29,8 @@ struct eio_session {
     };
     eio_upgrade *upgrade; /* NULL unless one is under way */
     eio_request *request; /* owned */
-    sio_timer timer;      /* the heartbeat's; in CLOSING the end of patience */
+    const eio_protocol *protocol;
+    sio_timer timer; /* the heartbeat's; in CLOSING the end of patience */
     eio_heartbeat heartbeat;
     eio_engine *engine;
     eio_transport *transport; /* NULL once it is gone */
@@ -48,10 +50,11 @@ struct eio_session {
 };
 
 /* Makes a session, unheard of, that owns `request`, under `sid` or, where that
- * is empty, a random id.  Fails with NO_MEMORY, RANDOM, or STATE when the id is
- * in use, leaving `request` alone. */
-sio_error eio_session_new(eio_engine *engine, eio_request *request,
-                          sio_bytes sid, eio_session **out);
+ * is empty, a random id; it speaks `protocol`.  Fails with NO_MEMORY, RANDOM,
+ * or STATE when the id is in use, leaving `request` alone. */
+sio_error eio_session_new(eio_engine *engine, const eio_protocol *protocol,
+                          eio_request *request, sio_bytes sid,
+                          eio_session **out);
 
 /* Makes the move that `event` stands for; false where it is not allowed. */
 bool eio_session_move(eio_session *s, eio_event event);

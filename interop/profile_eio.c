@@ -181,6 +181,12 @@ void profile_eio4_defaults(options *opts)
     opts->config.ping_timeout_ms = 200;
 }
 
+void profile_eio3_defaults(options *opts)
+{
+    profile_eio4_defaults(opts);
+    opts->config.allow_eio3 = true;
+}
+
 void profile_eio_client_defaults(options *opts)
 {
     opts->config.path = "/engine.io";

@@ -123,6 +123,7 @@ bool profile_threads_setup(testserver *ts);
 bool profile_threads_events_add(testserver *ts);
 
 void profile_eio4_defaults(options *opts);
+void profile_eio3_defaults(options *opts);
 bool profile_eio4_setup(testserver *ts);
 
 void profile_eio_client_defaults(options *opts);

@@ -46,6 +46,8 @@ static const row rows[] = {
     {"path", KIND_TEXT, AT(config.path)},
     {"transports", KIND_NAMES, AT(config.transports)},
     {"no-upgrades", KIND_OFF, AT(config.allow_upgrades)},
+    {"eio3", KIND_ON, AT(config.allow_eio3)},
+    {"eio-missing-is-3", KIND_ON, AT(config.eio_missing_is_3)},
     {"no-trailing-slash", KIND_OFF, AT(config.add_trailing_slash)},
     {"no-serve-client", KIND_OFF, AT(config.serve_client)},
     {"client-dir", KIND_TEXT, AT(config.client_dir)},

@@ -288,7 +288,7 @@ size_t sio_broadcast_excepted(const sio_broadcast *b, const char **out,
     list(b->except, b->except_count, out, cap, &at);
     list(b->except_list, b->except_list_count, out, cap, &at);
     if (b->except_socket != NULL) {
-        const char *id = b->except_socket->id;
+        const char *id = sio_socket_own_id(b->except_socket);
         list(&id, 1, out, cap, &at);
     }
     return at;

@@ -30,8 +30,11 @@ static void send_items(const sio_batch *batch, unsigned from,
         socket->newest = batch->newest;
     }
     for (unsigned i = from; i < batch->count; i++) {
-        eio_burst one = {&batch->items[i], 1, batch->items[i].frame->len, NULL,
-                         false};
+        eio_burst one = {
+            .items = &batch->items[i],
+            .count = 1,
+            .bytes = batch->items[i].frame->len,
+        };
         send_burst(&one, socket);
     }
 }
@@ -125,12 +128,16 @@ static void visit_recipients(const sio_batch *batch, eio_burst *burst)
 static void send_all(sio_loop *loop, bool turn_is_over)
 {
     sio_batch *batch = &loop->batch;
-    eio_burst burst = {batch->items, batch->count, batch->bytes, NULL,
-                       turn_is_over &&
-                           !atomic_load_explicit(&loop->core->tells_drained,
-                                                 memory_order_relaxed)};
+    eio_burst burst = {
+        .items = batch->items,
+        .count = batch->count,
+        .bytes = batch->bytes,
+        .now = turn_is_over && !atomic_load_explicit(&loop->core->tells_drained,
+                                                     memory_order_relaxed),
+    };
     visit_recipients(batch, &burst);
-    sio_frame_unref(burst.wire);
+    sio_frame_unref(burst.wire[0]);
+    sio_frame_unref(burst.wire[1]);
     for (unsigned i = 0; i < batch->count; i++) {
         sio_frame_unref(batch->items[i].frame);
     }

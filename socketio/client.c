@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "socketio/compat.h"
 #include "socketio/events.h"
 #include "socketio/parent.h"
 
@@ -134,7 +135,7 @@ void sio_client_refuse_unknown(sio_client *client, sio_bytes nsp)
     }
 }
 
-static void on_connect_packet(sio_client *client, const sio_packet *packet)
+static void join(sio_client *client, const sio_packet *packet)
 {
     sio_socket *old = find_socket(client, packet->nsp);
     if (old != NULL && old->state != SIO_SOCKET_LEFT) {
@@ -160,6 +161,20 @@ static void on_connect_packet(sio_client *client, const sio_packet *packet)
         return;
     }
     sio_socket_start(socket);
+}
+
+static void on_connect_packet(sio_client *client, const sio_packet *packet)
+{
+    const sio_dialect *dialect = sio_dialect_of(client);
+    sio_packet asked = *packet;
+    char *owned = NULL;
+    if (dialect->read_connect != NULL &&
+        dialect->read_connect(&asked, &owned) != SIO_OK) {
+        eio_session_close(client->session, EIO_CLOSE_NOW);
+        return;
+    }
+    join(client, &asked);
+    free(owned);
 }
 
 /* ------------------------------------------------------------- packets -- */
@@ -357,6 +372,10 @@ static void on_opened(void *app, eio_session *session)
     sio_wheel_arm(loop->engine->wheel, &client->newcomer->timer,
                   eio_now(loop->engine) + loop->core->connect_timeout);
     sio_conn_tell(client, &loop->core->conn.opened);
+    if (client->session != NULL && sio_dialect_of(client)->joins_main) {
+        join(client,
+             &(sio_packet){.type = SIO_PACKET_CONNECT, .nsp = SIO_LIT("/")});
+    }
 }
 
 static void on_message(void *user, eio_session *session, eio_form form,

@@ -14,6 +14,7 @@
 #include "engineio/engine.h"
 #include "engineio/session.h"
 #include "socketio/adapter.h"
+#include "socketio/batch.h"
 #include "socketio/packet.h"
 #include "socketio/parser_impl.h"
 #include "socketio/socketio.h"
@@ -33,25 +34,6 @@ typedef struct sio_prefix {
 } sio_prefix;
 
 #define SIO_PREFIXES 8
-
-/*
- * Broadcasts of a turn, on one loop, to all of a namespace or to one room: they
- * wait for the end of the turn, and go to each recipient in one piece.  Whoever
- * is sent something else, or left out of one, is given first what there is;
- * whatever changes who the recipients are has all of it go out first.
- */
-#define SIO_BATCH_MAX 64
-
-typedef struct sio_batch {
-    struct sio_local *local; /* whose sockets are meant */
-    struct sio_room *room;   /* of them those in here; NULL: all */
-    uint64_t number;         /* of this batch, no other's of the loop */
-    uint64_t newest;         /* of the latest item in the log; 0: none */
-    size_t bytes;
-    unsigned count;
-    eio_burst_item items[SIO_BATCH_MAX];
-    sio_timer timer; /* due while there are items */
-} sio_batch;
 
 /*
  * What belongs to one loop, and to its thread alone.  The layer is cut into
@@ -409,9 +391,9 @@ struct sio_socket {
     bool in_child;         /* `nsp` is a child, and a reference to it held */
     bool recovered;
 
-    char id[SIO_TOKEN_LEN + 1];
-    sio_saved *saved; /* its session, or NULL; see recovery.h */
-    uint64_t newest;  /* of the packets in the log sent to it */
+    char id[SIO_TOKEN_LEN + 1]; /* see sio_socket_own_id() */
+    sio_saved *saved;           /* its session, or NULL; see recovery.h */
+    uint64_t newest;            /* of the packets in the log sent to it */
     union {
         sio_link in_client;    /* while it has a client ... */
         sio_socket *next_dead; /* ... and then in loop->dead */
@@ -426,6 +408,29 @@ struct sio_socket {
     eio_request *request;     /* shared with the session */
     sio_handshake *handshake; /* made on demand */
 };
+
+/* An id that is longer than ours are is kept elsewhere, and its address, owned,
+ * in `id`, behind a NUL, as no id is empty. */
+static inline void sio_socket_set_long_id(sio_socket *socket, char *id)
+{
+    socket->id[0] = '\0';
+    memcpy(socket->id + 1, &id, sizeof(id));
+}
+
+static inline char *sio_socket_long_id(const sio_socket *socket)
+{
+    char *id = NULL;
+    if (socket->id[0] == '\0') {
+        memcpy(&id, socket->id + 1, sizeof(id));
+    }
+    return id;
+}
+
+/* The id, NUL-terminated. */
+static inline const char *sio_socket_own_id(const sio_socket *socket)
+{
+    return socket->id[0] != '\0' ? socket->id : sio_socket_long_id(socket);
+}
 
 static inline eio_engine *sio_socket_engine(const sio_socket *socket)
 {

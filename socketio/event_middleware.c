@@ -137,7 +137,7 @@ static void tell_error(sio_event_next *next)
     if (nsp->event_errors.count == 0 && at->event_errors.count == 0) {
         sio_log_write(sio_socket_engine(socket)->log, SIO_LOG_WARN,
                       "event_refused", "namespace %s, socket %s: %s",
-                      socket->nsp->name, socket->id, message);
+                      socket->nsp->name, sio_socket_own_id(socket), message);
     }
     for (; at != NULL; at = sio_namespace_then(nsp, at)) {
         const sio_hooks *hooks = &at->event_errors;

@@ -195,16 +195,22 @@ const char *sio_handshake_url(const sio_handshake *handshake)
 
 unsigned sio_socket_protocol(const sio_socket *socket)
 {
-    /* A session is opened only where it says `EIO` and a digit. */
+    const eio_session *session =
+        socket->client == NULL ? NULL : socket->client->session;
+    if (session != NULL) {
+        return eio_session_revision(session);
+    }
+    /* It was opened by a request that says `EIO` and a digit, or nothing, which
+     * stands for 3. */
     sio_bytes raw;
-    uint8_t digit[3] = {'4'};
+    uint8_t digit[3] = {'3'};
     size_t len;
     if (sio_query_get(eio_request_query(socket->request), SIO_LIT("EIO"),
                       &raw) &&
         raw.len != 0 && raw.len <= sizeof(digit)) {
         sio_query_decode(raw, digit, &len);
     }
-    return (unsigned)(digit[0] - '0');
+    return digit[0] - (unsigned)'0';
 }
 
 const char *sio_handshake_address(const sio_handshake *handshake)

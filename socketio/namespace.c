@@ -13,7 +13,7 @@ static sio_bytes namespace_key(const sio_map_node *node)
 static sio_bytes socket_key(const sio_map_node *node)
 {
     const sio_socket *socket = SIO_OWNER(node, sio_socket, node);
-    return (sio_bytes){(const uint8_t *)socket->id, SIO_TOKEN_LEN};
+    return sio_text(sio_socket_own_id(socket));
 }
 
 static sio_bytes room_key(const sio_map_node *node)

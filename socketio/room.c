@@ -118,7 +118,8 @@ static void unseat(sio_seat *old)
     if (sio_namespace_tells_rooms(nsp)) {
         (void)sio_socket_ref(socket);
         room->held++;
-        sio_room_report(nsp, SIO_ROOM_LEFT, room->name, socket->id);
+        sio_room_report(nsp, SIO_ROOM_LEFT, room->name,
+                        sio_socket_own_id(socket));
         room->held--;
         sio_socket_unref(socket);
     }
@@ -166,7 +167,7 @@ sio_error sio_socket_join(sio_socket *socket, const char *name)
     if (!sio_socket_is_here(socket)) {
         return move_far(socket, name, run_join);
     }
-    if (strcmp(name, socket->id) == 0) {
+    if (strcmp(name, sio_socket_own_id(socket)) == 0) {
         return SIO_OK;
     }
     sio_room *room = sio_room_find(socket->local, sio_text(name));
@@ -192,7 +193,7 @@ sio_error sio_socket_join(sio_socket *socket, const char *name)
         if (fresh) {
             sio_room_report(nsp, SIO_ROOM_CREATED, name, NULL);
         }
-        sio_room_report(nsp, SIO_ROOM_JOINED, name, socket->id);
+        sio_room_report(nsp, SIO_ROOM_JOINED, name, sio_socket_own_id(socket));
         sio_socket_unref(socket);
     }
     return SIO_OK;
@@ -226,7 +227,7 @@ static bool in_own_room(const sio_socket *socket)
 
 bool sio_socket_in_room(const sio_socket *socket, const char *name)
 {
-    if (strcmp(name, socket->id) == 0) {
+    if (strcmp(name, sio_socket_own_id(socket)) == 0) {
         return in_own_room(socket);
     }
     const sio_room *room = sio_room_find(socket->local, sio_text(name));
@@ -237,7 +238,7 @@ void sio_socket_each_room(const sio_socket *socket, sio_room_visit_fn *fn,
                           void *arg)
 {
     if (in_own_room(socket)) {
-        fn(socket->id, arg);
+        fn(sio_socket_own_id(socket), arg);
     }
     const sio_link *at = socket->seats.next;
     for (; at != &socket->seats; at = at->next) {

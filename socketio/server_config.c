@@ -167,6 +167,8 @@ static void set_engine(sio_server *server)
         .transports = c->transports,
         .allow_upgrades = c->allow_upgrades,
         .initial_packet = c->initial_packet,
+        .allow_eio3 = c->allow_eio3,
+        .eio_missing_is_3 = c->eio_missing_is_3,
     };
 }
 

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "socketio/compat.h"
 #include "socketio/events.h"
 #include "socketio/parent.h"
 #include "socketio/recovery.h"
@@ -23,13 +24,16 @@ static sio_socket *make_socket(sio_client *client, sio_namespace *nsp,
     if (socket == NULL) {
         return NULL;
     }
-    if (sio_token_make(client->loop->engine->random, socket->id) != SIO_OK) {
+    socket->nsp = nsp;
+    socket->client = client;
+    if (sio_dialect_of(client)->make_id(socket) != SIO_OK) {
         free(socket);
         return NULL;
     }
     if (auth.len != 0) {
         socket->auth = malloc(auth.len + 1);
         if (socket->auth == NULL) {
+            free(sio_socket_long_id(socket));
             free(socket);
             return NULL;
         }
@@ -37,9 +41,7 @@ static sio_socket *make_socket(sio_client *client, sio_namespace *nsp,
         socket->auth[auth.len] = '\0';
     }
     atomic_init(&socket->refs, 1);
-    socket->nsp = nsp;
     socket->local = local;
-    socket->client = client;
     socket->request = eio_request_ref(
         (eio_request *)(uintptr_t)eio_session_request(client->session));
     sio_list_init(&socket->seats);
@@ -97,6 +99,7 @@ void sio_socket_unref(sio_socket *socket)
     }
     free(socket->acks);
     free(socket->auth);
+    free(sio_socket_long_id(socket));
     free(socket);
 }
 
@@ -238,11 +241,13 @@ static void connected(sio_socket *socket)
     sio_client *client = socket->client;
     sio_namespace *nsp = socket->nsp, *at = sio_namespace_first(nsp);
     eio_engine *engine = client->loop->engine;
-    if (socket->local->recovery != NULL && !sio_recovery_begin(socket)) {
+    if (socket->local->recovery != NULL && sio_dialect_of(client)->recovers &&
+        !sio_recovery_begin(socket)) {
         give_up(client);
         return;
     }
-    sio_frame *frame = sio_frame_of(client->loop, write_connect, socket);
+    sio_frame *frame = sio_frame_of(
+        client->loop, sio_dialect_of(client)->write_connect, socket);
     sio_batch_flush(client->loop);
     if (frame == NULL || sio_local_add(socket->local, socket) != SIO_OK) {
         sio_frame_unref(frame);
@@ -293,7 +298,8 @@ static void run_middleware(sio_next *next)
 
 void sio_socket_start(sio_socket *socket)
 {
-    if (socket->local->recovery == NULL) {
+    if (socket->local->recovery == NULL ||
+        !sio_dialect_of(socket->client)->recovers) {
         sio_socket_admit(socket);
     } else {
         sio_recovery_claim(socket);
@@ -350,13 +356,9 @@ void sio_next_allow(sio_next *next)
     }
 }
 
-typedef struct refusal {
-    sio_bytes nsp, message, data;
-} refusal;
-
 static void write_refusal(sio_writer *w, const void *arg)
 {
-    const refusal *r = arg;
+    const sio_refusal *r = arg;
     sio_packet_write_connect_error(w, r->nsp, (sio_bytes){0});
     sio_write_bytes(w, SIO_LIT("{\"message\":"));
     sio_json_write_string(w, r->message);
@@ -366,6 +368,18 @@ static void write_refusal(sio_writer *w, const void *arg)
     }
     sio_write_bytes(w, SIO_LIT("}"));
 }
+
+static sio_error make_id(sio_socket *socket)
+{
+    return sio_token_make(socket->client->loop->engine->random, socket->id);
+}
+
+const sio_dialect sio_dialect_5 = {
+    .make_id = make_id,
+    .recovers = true,
+    .write_connect = write_connect,
+    .write_refusal = write_refusal,
+};
 
 static void run_refuse(sio_message *message)
 {
@@ -385,8 +399,8 @@ void sio_next_refuse(sio_next *next, const char *message, const char *data)
         return;
     }
     sio_client *client = socket->client;
-    refusal r = {sio_namespace_view(socket->nsp), sio_text(message),
-                 sio_text(data == NULL ? "" : data)};
+    sio_refusal r = {sio_namespace_view(socket->nsp), sio_text(message),
+                     sio_text(data == NULL ? "" : data)};
     if (socket->state == SIO_SOCKET_CONNECTING) {
         if (r.data.len != 0 &&
             sio_json_check(r.data, client->loop->core->limits.max_depth) !=
@@ -396,7 +410,7 @@ void sio_next_refuse(sio_next *next, const char *message, const char *data)
                           socket->nsp->name, data);
             r.data.len = 0;
         }
-        send_or_close(client, write_refusal, &r);
+        send_or_close(client, sio_dialect_of(client)->write_refusal, &r);
         sio_socket_end(socket, SIO_DISCONNECT_SERVER_NAMESPACE_DISCONNECT,
                        SIO_OK);
         sio_socket_unlist(socket);
@@ -499,7 +513,7 @@ sio_error sio_socket_post(sio_socket *socket, sio_socket_fn *fn, void *arg)
 
 const char *sio_socket_id(const sio_socket *socket)
 {
-    return socket->id;
+    return sio_socket_own_id(socket);
 }
 
 sio_namespace *sio_socket_namespace(const sio_socket *socket)

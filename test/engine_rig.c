@@ -209,6 +209,7 @@ void rig_init(engine_rig *rig)
     };
     rig->log = (sio_log){on_log, rig, SIO_LOG_DEBUG};
     rig->patience = UINT32_MAX;
+    rig->protocol = &eio_protocol_4;
     rig->now = 1000;
     sio_wheel_init(&rig->wheel, rig->now);
     sio_list_init(&rig->doomed);
@@ -302,7 +303,9 @@ rig_client *rig_try_open(engine_rig *rig, memory_kind kind, sio_error *err)
         memory_transport_poll(mt);
     }
     rig->opening = mt;
-    *err = eio_session_open(&rig->engine, memory_transport_base(mt), request);
+    *err = eio_session_open_as(&rig->engine, rig->protocol,
+                               memory_transport_base(mt), request,
+                               (sio_bytes){NULL, 0});
     if (*err != SIO_OK) {
         memory_transport_drop(mt, SIO_OK);
         return NULL;

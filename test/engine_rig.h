@@ -47,7 +47,8 @@ typedef struct rig_client {
 } rig_client;
 
 typedef struct engine_rig {
-    eio_config config; /* may be changed at any time */
+    eio_config config;            /* may be changed at any time */
+    const eio_protocol *protocol; /* of sessions to come */
     eio_engine engine;
     uint64_t now;
     sio_wheel wheel;

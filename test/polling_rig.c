@@ -150,6 +150,11 @@ static void init_engine(polling_rig *r)
 
 void polling_rig_init(polling_rig *r)
 {
+    polling_rig_init_as(r, &(tp_polling_manner){.protocol = &eio_protocol_4});
+}
+
+void polling_rig_init_as(polling_rig *r, const tp_polling_manner *manner)
+{
     *r = (polling_rig){
         .http = {.limits = TP_HTTP_LIMITS_DEFAULT,
                  .header_timeout = 60000,
@@ -167,7 +172,7 @@ void polling_rig_init(polling_rig *r)
             tp_http_conn_new(&r->loop, &c->ms.base, &r->http, &http_events, c);
         assert_non_null(c->conn);
     }
-    r->p = tp_polling_new(&r->loop, &r->engine, &r->config);
+    r->p = tp_polling_new(&r->loop, &r->engine, &r->config, manner);
     assert_non_null(r->p);
     r->tp = tp_polling_base(r->p);
     assert_ptr_equal(tp_polling_of(r->tp), r->p);

@@ -39,6 +39,7 @@ typedef struct polling_rig {
 } polling_rig;
 
 void polling_rig_init(polling_rig *r);
+void polling_rig_init_as(polling_rig *r, const tp_polling_manner *manner);
 void polling_rig_deinit(polling_rig *r);
 
 /* Makes a rig whose first packet is through. */

@@ -178,7 +178,8 @@ sio_peer sio_rig_open_by(sio_rig *rig, memory_kind kind, eio_request *request)
     if (kind == MEMORY_POLLING) {
         memory_transport_poll(peer.mt);
     }
-    REQUIRE(eio_session_open(&rig->engine.engine, tp, request) == SIO_OK);
+    REQUIRE(eio_session_open_as(&rig->engine.engine, rig->engine.protocol, tp,
+                                request, (sio_bytes){NULL, 0}) == SIO_OK);
     peer.session = memory_transport_alive(peer.mt) ? tp->owner : NULL;
     rig_turn(&rig->engine);
     (void)memory_transport_said(peer.mt);

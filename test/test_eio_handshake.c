@@ -157,12 +157,30 @@ static void test_knock_of_the_past(void **state)
 static void test_revisions(void **state)
 {
     (void)state;
-    eio_knock knock = {.protocol = 4};
-    assert_int_equal(eio_knock_protocol(&knock), EIO_REFUSAL_NONE);
-    knock.protocol = 0;
-    assert_int_equal(eio_knock_protocol(&knock), EIO_REFUSAL_PROTOCOL);
-    knock.protocol = 3;
-    assert_int_equal(eio_knock_protocol(&knock), EIO_REFUSAL_PROTOCOL);
+    static const struct {
+        const char *value; /* of `EIO`; NULL: there is none */
+        unsigned revision, missing_is_3;
+    } asked[] = {
+        {"3", 3, 3}, {"4", 4, 4}, {NULL, 0, 3}, {"", 0, 0},   {"5", 0, 0},
+        {"2", 0, 0}, {"0", 0, 0}, {"33", 0, 0}, {"3 ", 0, 0}, {"abc", 0, 0},
+    };
+    eio_config config = {.allow_eio3 = false};
+    assert_ptr_equal(eio_knock_protocol(&config, 4), &eio_protocol_4);
+    assert_null(eio_knock_protocol(&config, 3));
+    assert_null(eio_knock_protocol(&config, 0));
+    config.allow_eio3 = true;
+    assert_ptr_equal(eio_knock_protocol(&config, 4), &eio_protocol_4);
+    assert_ptr_equal(eio_knock_protocol(&config, 3), &eio_protocol_3);
+    assert_null(eio_knock_protocol(&config, 0));
+    for (size_t i = 0; i < COUNT(asked); i++) {
+        sio_bytes value =
+            asked[i].value == NULL ? (sio_bytes){0} : view(asked[i].value);
+        config.eio_missing_is_3 = false;
+        assert_int_equal(eio_knock_revision(&config, value), asked[i].revision);
+        config.eio_missing_is_3 = true;
+        assert_int_equal(eio_knock_revision(&config, value),
+                         asked[i].missing_is_3);
+    }
 }
 
 /* Clients see these, and the numbers. */

@@ -89,7 +89,7 @@ static void test_scripts(void **state)
             } else if (steps[j].act == TRAFFIC) {
                 result = eio_heartbeat_traffic(&hb, steps[j].at);
             } else {
-                eio_heartbeat_pong(&hb, steps[j].at);
+                eio_heartbeat_start(&hb, steps[j].at);
             }
             if (result != steps[j].result || hb.deadline != steps[j].deadline) {
                 fail_msg("%s, step %zu: %d, until %ju", scripts[i].label, j,
@@ -113,6 +113,34 @@ static void test_start(void **state)
     assert_true(eio_heartbeat_traffic(&hb, 560));
 }
 
+/* Where the peer pings, there is one deadline, which only that moves. */
+static void test_await(void **state)
+{
+    (void)state;
+    eio_heartbeat hb = {.interval = INTERVAL, .timeout = TIMEOUT};
+    uint64_t now = 7;
+    eio_heartbeat_await(&hb, now);
+    for (int i = 0; i < 5; i++) {
+        uint64_t end = now + INTERVAL + TIMEOUT;
+        assert_true(hb.deadline == end);
+        for (uint64_t at = now; at < end; at++) {
+            assert_int_equal(eio_heartbeat_tick(&hb, at), EIO_BEAT_NONE);
+            assert_false(eio_heartbeat_traffic(&hb, at));
+        }
+        now = end - 1;
+        eio_heartbeat_await(&hb, now);
+    }
+    assert_int_equal(eio_heartbeat_tick(&hb, now + INTERVAL + TIMEOUT - 1),
+                     EIO_BEAT_NONE);
+    assert_int_equal(eio_heartbeat_tick(&hb, now + INTERVAL + TIMEOUT),
+                     EIO_BEAT_DEAD);
+
+    eio_heartbeat most = {.interval = UINT32_MAX, .timeout = UINT32_MAX};
+    eio_heartbeat_await(&most, UINT64_C(1) << 60);
+    assert_true(most.deadline ==
+                (UINT64_C(1) << 60) + 2 * (uint64_t)UINT32_MAX);
+}
+
 /* A day, in which the peer needs a moment to answer and the loop is never
  * quite on time.  The rounds do not drift into death. */
 static void test_a_day(void **state)
@@ -127,7 +155,7 @@ static void test_a_day(void **state)
         pings++;
         now += pings * 977 % 19900;
         assert_int_equal(eio_heartbeat_tick(&hb, now), EIO_BEAT_NONE);
-        eio_heartbeat_pong(&hb, now);
+        eio_heartbeat_start(&hb, now);
         assert_int_equal(hb.deadline, now + 25000);
     }
     assert_in_range(pings, 24 * 3600 / 45, 24 * 3600 / 25);
@@ -154,9 +182,8 @@ static void test_extremes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scripts),
-        cmocka_unit_test(test_start),
-        cmocka_unit_test(test_a_day),
+        cmocka_unit_test(test_scripts),  cmocka_unit_test(test_start),
+        cmocka_unit_test(test_await),    cmocka_unit_test(test_a_day),
         cmocka_unit_test(test_extremes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

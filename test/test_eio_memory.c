@@ -202,7 +202,7 @@ static void test_engine(void **state)
             assert_int_equal(err, SIO_ERR_NO_MEMORY);
         }
     } while (err != SIO_OK);
-    assert_int_equal(at, 5);
+    assert_int_equal(at, 6);
     rig_deinit(&rig);
 }
 

@@ -37,7 +37,7 @@ LAYERS = {
     "transport": (
         [
             r"transport/\w+\.h",
-            r"engineio/(transport|burst|packet|payload\w*|handshake|table|engine|request)\.h",
+            r"engineio/(transport|burst|packet|protocol|payload\w*|handshake|table|engine|request)\.h",
             r"base/\w+\.h",
             PUBLIC,
         ],

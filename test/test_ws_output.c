@@ -137,7 +137,7 @@ static void test_burst(void **state)
         };
         memcpy(items[0].frame->data, "4ab", 3);
         memcpy(items[1].frame->data, "cd", 2);
-        eio_burst burst = {items, 2, 5, NULL, now};
+        eio_burst burst = {.items = items, .count = 2, .bytes = 5, .now = now};
         assert_int_equal(rig.tp->ops->send_burst(rig.tp, &burst), SIO_OK);
         assert_int_equal(rig.tp->ops->send_burst(rig.tp, &burst), SIO_OK);
         size_t left = room < 2 * 9 ? 2 * 9 - room : 0;
@@ -147,7 +147,8 @@ static void test_burst(void **state)
         check_sent(&rig, "1(0)1(4ab)2(cd)1(4ab)2(cd)");
         sio_frame_unref(items[0].frame);
         sio_frame_unref(items[1].frame);
-        sio_frame_unref(burst.wire);
+        assert_null(burst.wire[1]);
+        sio_frame_unref(burst.wire[0]);
         ws_rig_deinit(&rig);
     }
 }

@@ -97,6 +97,12 @@ static void on_ended(void *owner, tp_websocket *ws)
 
 void ws_rig_init(ws_rig *rig, bool base64, size_t room)
 {
+    ws_rig_init_as(rig, &eio_protocol_4, base64, room);
+}
+
+void ws_rig_init_as(ws_rig *rig, const eio_protocol *protocol, bool base64,
+                    size_t room)
+{
     *rig = (ws_rig){
         .config = {.limits = {.max_message = 1000, .max_fragments = 100},
                    .close_timeout = 5000},
@@ -106,8 +112,14 @@ void ws_rig_init(ws_rig *rig, bool base64, size_t room)
     memory_stream_init(&rig->ms);
     rig->engine.config = &config;
     rig->ms.room = room;
-    rig->home = (tp_websocket_home){&rig->loop, &rig->engine, &rig->config,
-                                    on_ended, rig};
+    rig->home = (tp_websocket_home){
+        .loop = &rig->loop,
+        .engine = &rig->engine,
+        .protocol = protocol,
+        .config = &rig->config,
+        .gone = on_ended,
+        .owner = rig,
+    };
     rig->ws = tp_websocket_new(&rig->home, &rig->ms.base,
                                SIO_LIT(WS_RIG_RESPONSE), base64, &rig->deflate);
     REQUIRE(rig->ws != NULL);

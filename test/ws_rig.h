@@ -31,6 +31,8 @@ typedef struct ws_rig {
 /* A message may have 1000 bytes, a peer 5000 ms to close.  Nothing has been
  * sent yet, and `room` bytes will be taken. */
 void ws_rig_init(ws_rig *rig, bool base64, size_t room);
+void ws_rig_init_as(ws_rig *rig, const eio_protocol *protocol, bool base64,
+                    size_t room);
 void ws_rig_deinit(ws_rig *rig);
 
 sio_error ws_rig_send(ws_rig *rig, sio_bytes bytes, eio_form form);

@@ -209,9 +209,16 @@ void tp_front_init(tp_front *front)
     atomic_init(&front->load, 0);
     atomic_init(&front->coming, 0);
     front->shrink.fire = on_shrink;
-    front->websocket_home = (tp_websocket_home){front->loop, front->engine,
-                                                &front->config->websocket,
-                                                tp_front_websocket_gone, front};
+    for (unsigned i = 0; i < 2; i++) {
+        front->websocket_homes[i] = (tp_websocket_home){
+            .loop = front->loop,
+            .engine = front->engine,
+            .protocol = i == 0 ? &eio_protocol_3 : &eio_protocol_4,
+            .config = &front->config->websocket,
+            .gone = tp_front_websocket_gone,
+            .owner = front,
+        };
+    }
     sio_list_init(&front->gates);
     sio_list_init(&front->conns);
     sio_list_init(&front->websockets);

@@ -89,11 +89,11 @@ typedef struct tp_front {
     sio_link gates;           /* of those that await a PROXY header */
     sio_link conns;           /* of tp_http_conn.link */
     sio_link websockets;      /* of tp_websocket */
-    tp_websocket_home websocket_home;
-    sio_link exchanges; /* of tp_exchange: not answered yet */
-    size_t open;        /* connections of any kind */
-    size_t peak;        /* the most there were since memory was returned */
-    sio_timer shrink;   /* soon after most have gone: returns memory */
+    tp_websocket_home websocket_homes[2]; /* by revision, from 3 on */
+    sio_link exchanges;                   /* of tp_exchange: not answered yet */
+    size_t open;                          /* connections of any kind */
+    size_t peak;      /* the most there were since memory was returned */
+    sio_timer shrink; /* soon after most have gone: returns memory */
     bool closing;
     bool draining;        /* no session begins any more */
     uint32_t retry_after; /* seconds, for those who are refused then; 0: none is

@@ -31,18 +31,17 @@ static bool origin_allowed(const tp_http_head *head)
     return origin.len == 0 || memchr(origin.base, 0x7f, origin.len) == NULL;
 }
 
-static eio_knock read_knock(const tp_http_head *head, knock_values *values)
+static eio_knock read_knock(const tp_front *front, const tp_http_head *head,
+                            knock_values *values)
 {
     uint8_t eio[TP_FRONT_VALUE_MAX];
     return (eio_knock){
         .transport = tp_front_value(head->query, SIO_LIT("transport"),
                                     values->transport),
         .sid = tp_front_value(head->query, SIO_LIT("sid"), values->sid),
-        .protocol =
-            sio_bytes_eq(tp_front_value(head->query, SIO_LIT("EIO"), eio),
-                         SIO_LIT("4"))
-                ? 4
-                : 0,
+        .protocol = eio_knock_revision(
+            front->engine->config,
+            tp_front_value(head->query, SIO_LIT("EIO"), eio)),
         .is_get = head->method == TP_HTTP_METHOD_GET,
         .upgrade = head->upgrade,
         .origin_allowed = origin_allowed(head),
@@ -141,11 +140,12 @@ static void add_headers_to_poll(tp_front *front, tp_http_conn *conn,
 
 /* Opens the session that a handshake has been admitted for.  Takes `tp` and
  * `request`. */
-static void open_over(tp_front *front, eio_transport *tp, eio_request *request,
-                      const char *sid)
+static void open_over(tp_front *front, const eio_protocol *protocol,
+                      eio_transport *tp, eio_request *request, const char *sid)
 {
     sio_bytes id = {(const uint8_t *)sid, strlen(sid)};
-    if (eio_session_open_as(front->engine, tp, request, id) != SIO_OK) {
+    if (eio_session_open_as(front->engine, protocol, tp, request, id) !=
+        SIO_OK) {
         tp->ops->close(tp, EIO_CLOSE_NOW);
     }
 }
@@ -171,12 +171,14 @@ static sio_error add_cookie(tp_front *front, tp_http_conn *conn,
 }
 
 static void open_polling(tp_front *front, tp_http_conn *conn,
-                         eio_request *request, char sid[SIO_SESSION_ID_SIZE])
+                         eio_request *request, const tp_polling_manner *manner,
+                         char sid[SIO_SESSION_ID_SIZE])
 {
     tp_polling *p = NULL;
     size_t before = conn->extra.len;
     if (add_cookie(front, conn, sid) == SIO_OK) {
-        p = tp_polling_new(front->loop, front->engine, &front->config->polling);
+        p = tp_polling_new(front->loop, front->engine, &front->config->polling,
+                           manner);
     }
     if (p == NULL) {
         conn->extra.len = before;
@@ -186,7 +188,7 @@ static void open_polling(tp_front *front, tp_http_conn *conn,
         return;
     }
     tp_polling_get(p, conn, NULL);
-    open_over(front, tp_polling_base(p), request, sid);
+    open_over(front, manner->protocol, tp_polling_base(p), request, sid);
 }
 
 static tp_ws_handshake ws_handshake(const tp_front *front, const eio_request *r)
@@ -255,10 +257,11 @@ static sio_error put_response(sio_buf *out, const tp_ws_handshake *h,
     return err == SIO_OK ? sio_buf_append(out, SIO_LIT("\r\n")) : err;
 }
 
-/* Turns the connection into a WebSocket whose handshake is right.  NULL when
- * memory is short; the connection is closed then.  `*rest` is what the client
- * has sent behind its request. */
+/* Turns the connection into a WebSocket, of `home`, whose handshake is right.
+ * NULL when memory is short; the connection is closed then.  `*rest` is what
+ * the client has sent behind its request. */
 static tp_websocket *switch_protocol(tp_front *front, tp_http_conn *conn,
+                                     const tp_websocket_home *home,
                                      tp_ws_handshake *h, bool base64,
                                      sio_buf *rest)
 {
@@ -279,8 +282,8 @@ static tp_websocket *switch_protocol(tp_front *front, tp_http_conn *conn,
         tp_ws_deflate_close(&deflate, deflater);
         tp_http_conn_abort(conn);
     } else {
-        ws = tp_websocket_new(&front->websocket_home, stream,
-                              sio_buf_view(&response), base64, &deflate);
+        ws = tp_websocket_new(home, stream, sio_buf_view(&response), base64,
+                              &deflate);
         if (ws == NULL) {
             tp_front_websocket_gone(front, NULL);
             sio_buf_deinit(rest);
@@ -314,20 +317,24 @@ static bool refuse_websocket(tp_front *front, tp_http_conn *conn,
 }
 
 static void open_websocket(tp_front *front, tp_http_conn *conn,
-                           eio_request *request, const char *sid, bool base64)
+                           eio_request *request,
+                           const tp_polling_manner *manner, const char *sid)
 {
+    const tp_websocket_home *home =
+        tp_front_websocket_home(front, manner->protocol);
     tp_ws_handshake h = ws_handshake(front, request);
     sio_buf rest = {0};
     if (refuse_websocket(front, conn, &h)) {
         eio_request_unref(request);
         return;
     }
-    tp_websocket *ws = switch_protocol(front, conn, &h, base64, &rest);
+    tp_websocket *ws =
+        switch_protocol(front, conn, home, &h, manner->base64, &rest);
     if (ws == NULL) {
         eio_request_unref(request);
         return;
     }
-    open_over(front, tp_websocket_base(ws), request, sid);
+    open_over(front, home->protocol, tp_websocket_base(ws), request, sid);
     tp_websocket_feed(ws, rest.base, rest.len);
     sio_buf_deinit(&rest);
 }
@@ -341,7 +348,10 @@ static void probe_websocket(tp_front *front, tp_http_conn *conn,
     if (refuse_websocket(front, conn, &h)) {
         return;
     }
-    tp_websocket *ws = switch_protocol(front, conn, &h, base64, &rest);
+    tp_websocket *ws = switch_protocol(
+        front, conn,
+        tp_front_websocket_home(front, eio_session_protocol(session)), &h,
+        base64, &rest);
     if (ws == NULL) {
         return;
     }
@@ -384,6 +394,7 @@ void tp_front_enter(const tp_entry *e, tp_http_conn *conn, eio_request *request,
 {
     tp_front *front = e->front;
     sio_bytes id = {(const uint8_t *)sid, strlen(sid)};
+    tp_polling_manner manner;
     if (front->closing || front->draining) {
         eio_request_unref(request);
         tp_front_turn_away(front, conn, e->upgrade);
@@ -394,11 +405,15 @@ void tp_front_enter(const tp_entry *e, tp_http_conn *conn, eio_request *request,
                      "ID_GENERATION_ERROR");
         return;
     }
+    if (!tp_front_read_manner(e, request, &manner)) {
+        refuse_entry(e, conn, request, EIO_REFUSAL_REQUEST, "BAD_JSONP_INDEX");
+        return;
+    }
     add_headers(front, conn, request, true);
     if (e->upgrade) {
-        open_websocket(front, conn, request, sid, e->base64);
+        open_websocket(front, conn, request, &manner, sid);
     } else {
-        open_polling(front, conn, request, sid);
+        open_polling(front, conn, request, &manner, sid);
     }
 }
 
@@ -416,11 +431,10 @@ static tp_front *home_of(tp_front *front, const char *sid)
 static void admit(const tp_entry *e, tp_http_conn *conn, eio_request *request)
 {
     tp_front *home;
-    eio_knock knock = {.protocol = e->protocol};
-    eio_refusal refusal = eio_knock_protocol(&knock);
     char sid[SIO_SESSION_ID_SIZE];
-    if (refusal != EIO_REFUSAL_NONE) {
-        refuse_entry(e, conn, request, refusal, "UNSUPPORTED_PROTOCOL_VERSION");
+    if (eio_knock_protocol(e->front->engine->config, e->protocol) == NULL) {
+        refuse_entry(e, conn, request, EIO_REFUSAL_PROTOCOL,
+                     "UNSUPPORTED_PROTOCOL_VERSION");
     } else if (!choose_id(e->front, conn, request, sid)) {
         refuse_entry(e, conn, request, EIO_REFUSAL_REQUEST,
                      "ID_GENERATION_ERROR");
@@ -544,13 +558,12 @@ bool tp_front_knock(tp_front *front, tp_http_conn *conn,
     const tp_http_head *head = req->head;
     knock_values values;
     uint8_t b64[TP_FRONT_VALUE_MAX];
-    eio_knock knock = read_knock(head, &values);
+    eio_knock knock = read_knock(front, head, &values);
     eio_session *session;
     const char *context;
     eio_refusal refusal =
         eio_knock_check(front->engine, &knock, &session, &context);
-    bool base64 = knock.upgrade &&
-                  tp_front_value(head->query, SIO_LIT("b64"), b64).len != 0;
+    bool base64 = tp_front_value(head->query, SIO_LIT("b64"), b64).len != 0;
 
     if (refusal != EIO_REFUSAL_NONE) {
         eio_request *request = tp_request_new(conn, head);

@@ -82,8 +82,18 @@ typedef struct tp_entry {
     tp_front *front;
     bool upgrade;
     bool base64;
-    unsigned protocol;
+    unsigned protocol; /* the revision */
 } tp_entry;
+
+/* How the bodies of the session will look.  False where that makes no sense. */
+bool tp_front_read_manner(const tp_entry *e, const eio_request *request,
+                          tp_polling_manner *out);
+
+static inline const tp_websocket_home *
+tp_front_websocket_home(const tp_front *front, const eio_protocol *protocol)
+{
+    return &front->websocket_homes[protocol->revision - 3];
+}
 
 /* Opens the session that was asked for, under `sid`, and answers.  An empty
  * `sid` is for this function to choose.  Takes `request`. */

@@ -2,12 +2,12 @@
 
 #include <stdlib.h>
 
-#include "base/base64.h"
 #include "base/utf8.h"
 #include "transport/accept_encoding.h"
 
-#define RECORD_SEPARATOR 0x1e
 #define TEXT_TYPE "text/plain; charset=UTF-8"
+#define OCTETS_TYPE "application/octet-stream"
+#define SCRIPT_TYPE "text/javascript; charset=UTF-8"
 #define NO_STORE "cache-control: no-store\r\n"
 
 typedef enum state {
@@ -31,6 +31,8 @@ struct tp_polling {
     state state;
     tp_coding coding; /* that the GET which waits accepts */
     bool greeted;     /* the open packet, which goes alone, has been answered */
+    bool octets;      /* the POST brings a body of octets */
+    tp_polling_manner manner;
 };
 
 static tp_polling *of(eio_transport *tp)
@@ -50,54 +52,6 @@ eio_transport *tp_polling_base(tp_polling *p)
 
 /* ----------------------------------------------------------- the answer -- */
 
-static bool is_binary(const sio_frameq_entry *entry)
-{
-    return (entry->flags & EIO_FORM_MASK) == EIO_FORM_BINARY;
-}
-
-static size_t encoded_len(const sio_frameq_entry *entry)
-{
-    return is_binary(entry) ? 1 + sio_base64_encoded_len(entry->frame->len)
-                            : entry->frame->len;
-}
-
-static size_t payload_len(const sio_frameq *queue)
-{
-    sio_frameq_walk walk = sio_frameq_walk_start(queue);
-    const sio_frameq_entry *entry;
-    size_t len = sio_frameq_count(queue) - 1;
-    while ((entry = sio_frameq_walk_next(&walk)) != NULL) {
-        len += encoded_len(entry);
-    }
-    return len;
-}
-
-static uint8_t *put_packet(uint8_t *at, const sio_frameq_entry *entry)
-{
-    size_t len = encoded_len(entry);
-    if (is_binary(entry)) {
-        *at = 'b';
-        sio_base64_encode(sio_frame_view(entry->frame), at + 1);
-    } else {
-        memcpy(at, entry->frame->data, len);
-    }
-    return at + len;
-}
-
-static void write_payload(uint8_t *at, const sio_frameq *queue)
-{
-    sio_frameq_walk walk = sio_frameq_walk_start(queue);
-    const sio_frameq_entry *entry;
-    bool first = true;
-    while ((entry = sio_frameq_walk_next(&walk)) != NULL) {
-        if (!first) {
-            *at++ = RECORD_SEPARATOR;
-        }
-        first = false;
-        at = put_packet(at, entry);
-    }
-}
-
 /* One packet that may be compressed is reason enough for all. */
 static bool may_compress(const sio_frameq *queue)
 {
@@ -111,25 +65,80 @@ static bool may_compress(const sio_frameq *queue)
     return false;
 }
 
-/* Answers with the payload compressed; false, having done nothing, when memory
- * is short. */
-static bool answer_coded(tp_polling *p, tp_http_conn *conn, size_t len)
+/* A payload that is on its way out. */
+typedef struct answer_body {
+    const char *type;
+    size_t len;
+    bool octets;
+    uint8_t *script; /* owned; NULL: it is written where it is wanted */
+} answer_body;
+
+/* Makes the script that JSONP has for the payload, which is text; false when
+ * memory is short. */
+static bool wrap(const tp_polling *p, answer_body *out)
 {
-    sio_buf coded = {0};
+    size_t len = p->manner.protocol->payload_len(&p->queue, false);
     uint8_t *payload = malloc(len);
     if (payload == NULL) {
         return false;
     }
-    write_payload(payload, &p->queue);
+    p->manner.protocol->payload_write(payload, &p->queue, false);
+    sio_writer w = {NULL, 0, 0};
+    tp_jsonp_write(&w, p->manner.index, (sio_bytes){payload, len});
+    w = (sio_writer){malloc(w.len), w.len, 0};
+    if (w.base != NULL) {
+        tp_jsonp_write(&w, p->manner.index, (sio_bytes){payload, len});
+        *out = (answer_body){SCRIPT_TYPE, w.len, false, w.base};
+    }
+    free(payload);
+    return w.base != NULL;
+}
+
+static bool make_body(const tp_polling *p, answer_body *out)
+{
+    const eio_protocol *protocol = p->manner.protocol;
+    if (p->manner.jsonp) {
+        return wrap(p, out);
+    }
+    bool octets = protocol->takes_octets && !p->manner.base64 &&
+                  eio_queue_has_binary(&p->queue);
+    *out = (answer_body){
+        .type = octets ? OCTETS_TYPE : TEXT_TYPE,
+        .len = protocol->payload_len(&p->queue, octets),
+        .octets = octets,
+    };
+    return true;
+}
+
+static void write_body(const tp_polling *p, const answer_body *b, uint8_t *at)
+{
+    if (b->script != NULL) {
+        memcpy(at, b->script, b->len);
+    } else {
+        p->manner.protocol->payload_write(at, &p->queue, b->octets);
+    }
+}
+
+/* Answers with the payload compressed; false, having done nothing, when memory
+ * is short. */
+static bool answer_coded(tp_polling *p, tp_http_conn *conn,
+                         const answer_body *b)
+{
+    sio_buf coded = {0};
+    uint8_t *payload = malloc(b->len);
+    if (payload == NULL) {
+        return false;
+    }
+    write_body(p, b, payload);
     sio_error err = tp_compress(&p->loop->compressor, p->coding,
-                                (sio_bytes){payload, len}, &coded);
+                                (sio_bytes){payload, b->len}, &coded);
     free(payload);
     if (err == SIO_OK) {
         tp_http_answer_send(
             conn,
             &(tp_http_answer){
                 .status = 200,
-                .type = TEXT_TYPE,
+                .type = b->type,
                 .extra = p->coding == TP_CODING_GZIP
                              ? SIO_LIT("Content-Encoding: gzip\r\n" NO_STORE)
                              : SIO_LIT("Content-Encoding: "
@@ -141,13 +150,14 @@ static bool answer_coded(tp_polling *p, tp_http_conn *conn, size_t len)
     return err == SIO_OK;
 }
 
-static void answer_plain(tp_polling *p, tp_http_conn *conn, size_t len)
+static void answer_plain(tp_polling *p, tp_http_conn *conn,
+                         const answer_body *b)
 {
     tp_http_answer head = {
-        .status = 200, .type = TEXT_TYPE, .extra = SIO_LIT(NO_STORE)};
-    uint8_t *body = tp_http_answer_begin(conn, &head, len);
-    if (body != NULL && !conn->no_body) {
-        write_payload(body, &p->queue);
+        .status = 200, .type = b->type, .extra = SIO_LIT(NO_STORE)};
+    uint8_t *at = tp_http_answer_begin(conn, &head, b->len);
+    if (at != NULL && !conn->no_body) {
+        write_body(p, b, at);
     }
 }
 
@@ -155,13 +165,19 @@ static void answer_plain(tp_polling *p, tp_http_conn *conn, size_t len)
 static void answer(tp_polling *p)
 {
     tp_http_conn *conn = p->get;
-    size_t len = payload_len(&p->queue);
+    answer_body b;
     p->get = NULL;
     p->base.writable = false;
     conn->waiter = NULL;
-    if (p->coding == TP_CODING_IDENTITY || len < p->config->compress_from ||
-        !may_compress(&p->queue) || !answer_coded(p, conn, len)) {
-        answer_plain(p, conn, len);
+    if (!make_body(p, &b)) {
+        tp_http_conn_abort(conn);
+    } else {
+        if (p->coding == TP_CODING_IDENTITY ||
+            b.len < p->config->compress_from || !may_compress(&p->queue) ||
+            !answer_coded(p, conn, &b)) {
+            answer_plain(p, conn, &b);
+        }
+        free(b.script);
     }
     sio_frameq_clear(&p->queue, &p->loop->chunks);
     p->base.unsent = 0;
@@ -309,7 +325,8 @@ static void on_timer(sio_timer *timer)
 }
 
 tp_polling *tp_polling_new(tp_loop *loop, const eio_engine *engine,
-                           const tp_polling_config *config)
+                           const tp_polling_config *config,
+                           const tp_polling_manner *manner)
 {
     tp_polling *p = calloc(1, sizeof(*p));
     if (p == NULL) {
@@ -325,6 +342,7 @@ tp_polling *tp_polling_new(tp_loop *loop, const eio_engine *engine,
     p->loop = loop;
     p->engine = engine;
     p->config = config;
+    p->manner = *manner;
     return p;
 }
 
@@ -381,35 +399,68 @@ bool tp_polling_post_begin(tp_polling *p, tp_http_conn *conn,
         fail(p, SIO_ERR_OVERLAP);
         return false;
     }
-    if (sio_bytes_eq(type, SIO_LIT("application/octet-stream"))) {
+    bool octets = sio_bytes_eq(type, SIO_LIT(OCTETS_TYPE));
+    if (octets && !p->manner.protocol->takes_octets) {
         answer_bad(conn);
         fail(p, SIO_ERR_CONTENT_TYPE);
         return false;
     }
+    p->octets = octets && !p->manner.jsonp;
     p->post = conn;
     conn->waiter = &p->post_waiter;
     return true;
 }
 
-/* Delivers one packet.  `raw` may be changed. */
-static sio_error deliver(tp_polling *p, sio_bytes raw)
+/* What is no UTF-8 is repaired, as the official server does, so that nobody
+ * above has to reckon with it.  Gives a copy, or NULL when memory is short. */
+static uint8_t *repair(sio_bytes text, size_t *len)
 {
-    eio_packet packet;
-    sio_error err = eio_packet_decode_in_place((uint8_t *)(uintptr_t)raw.base,
-                                               raw.len, &packet);
-    if (err == SIO_OK) {
-        p->base.events->packet(p->base.owner, &p->base, &packet);
+    *len = sio_utf8_repair(text, NULL);
+    uint8_t *copy = malloc(*len == 0 ? 1 : *len);
+    if (copy != NULL) {
+        (void)sio_utf8_repair(text, copy);
     }
-    return err;
+    return copy;
 }
 
-static void deliver_all(tp_polling *p, sio_bytes body)
+static void deliver(tp_polling *p, const eio_packet *packet)
 {
-    eio_payload it = {.rest = body};
+    p->base.events->packet(p->base.owner, &p->base, packet);
+}
+
+/* The same for a packet out of octets. */
+static sio_error deliver_unproven(tp_polling *p, eio_packet packet)
+{
+    if (packet.form != EIO_FORM_TEXT || sio_utf8_valid(packet.data)) {
+        deliver(p, &packet);
+        return SIO_OK;
+    }
+    uint8_t *copy = repair(packet.data, &packet.data.len);
+    if (copy == NULL) {
+        return SIO_ERR_NO_MEMORY;
+    }
+    packet.data.base = copy;
+    deliver(p, &packet);
+    free(copy);
+    return SIO_OK;
+}
+
+static void deliver_all(tp_polling *p, eio_body body)
+{
     uint32_t left = p->engine->config->max_packets;
-    sio_bytes raw;
-    while (p->state == OPEN && eio_payload_next(&it, &raw)) {
-        sio_error err = left-- == 0 ? SIO_ERR_TOO_LARGE : deliver(p, raw);
+    eio_packet packet;
+    while (p->state == OPEN) {
+        sio_error err = p->manner.protocol->next(&body, &packet);
+        if (err == SIO_MORE) {
+            return;
+        }
+        if (err == SIO_OK && left-- == 0) {
+            err = SIO_ERR_TOO_LARGE;
+        } else if (err == SIO_OK && body.octets) {
+            err = deliver_unproven(p, packet);
+        } else if (err == SIO_OK) {
+            deliver(p, &packet);
+        }
         if (err != SIO_OK) {
             fail(p, err);
             return;
@@ -417,31 +468,30 @@ static void deliver_all(tp_polling *p, sio_bytes body)
     }
 }
 
-/* What is no UTF-8 is repaired, as the official server does, so that nobody
- * above has to reckon with it. */
-static void deliver_repaired(tp_polling *p, sio_bytes body)
+static void deliver_text(tp_polling *p, uint8_t *text, size_t len)
 {
-    size_t len = sio_utf8_repair(body, NULL);
-    uint8_t *copy = malloc(len == 0 ? 1 : len);
+    if (sio_utf8_valid((sio_bytes){text, len})) {
+        deliver_all(p, (eio_body){.at = text, .left = len});
+        return;
+    }
+    uint8_t *copy = repair((sio_bytes){text, len}, &len);
     if (copy == NULL) {
         fail(p, SIO_ERR_NO_MEMORY);
         return;
     }
-    (void)sio_utf8_repair(body, copy);
-    deliver_all(p, (sio_bytes){copy, len});
+    deliver_all(p, (eio_body){.at = copy, .left = len});
     free(copy);
 }
 
 void tp_polling_post(tp_polling *p, tp_http_conn *conn, uint8_t *body,
                      size_t len)
 {
-    sio_bytes bytes = {body, len};
     p->post = NULL;
     conn->waiter = NULL;
-    if (sio_utf8_valid(bytes)) {
-        deliver_all(p, bytes);
-    } else {
-        deliver_repaired(p, bytes);
+    if (p->octets) {
+        deliver_all(p, (eio_body){.at = body, .left = len, .octets = true});
+    } else if (!p->manner.jsonp || tp_jsonp_read(body, len, &body, &len)) {
+        deliver_text(p, body, len);
     }
     if (conn->state == TP_HTTP_STATE_ANSWER) {
         tp_http_answer_send(conn, &(tp_http_answer){.status = 200,

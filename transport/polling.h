@@ -2,8 +2,10 @@
 #define TP_POLLING_H
 
 #include "engineio/engine.h"
+#include "engineio/protocol.h"
 #include "engineio/transport.h"
 #include "transport/http_conn.h"
+#include "transport/jsonp.h"
 
 /*
  * HTTP long-polling: one GET that waits for packets and one POST that brings
@@ -22,9 +24,19 @@ typedef struct tp_polling_config {
     size_t compress_from; /* bytes of payload */
 } tp_polling_config;
 
+/* What the handshake says about the bodies, for as long as the session polls.
+ */
+typedef struct tp_polling_manner {
+    const eio_protocol *protocol;
+    bool base64; /* binary messages are text, also where they need not be */
+    bool jsonp;  /* ... and bodies are scripts and forms */
+    char index[TP_JSONP_INDEX_MAX + 1]; /* of the scripts' function */
+} tp_polling_manner;
+
 /* NULL when memory is short.  It ends by its `close`. */
 tp_polling *tp_polling_new(tp_loop *loop, const eio_engine *engine,
-                           const tp_polling_config *config);
+                           const tp_polling_config *config,
+                           const tp_polling_manner *manner);
 eio_transport *tp_polling_base(tp_polling *p);
 
 /* A GET has come on `conn`, which is answered now or later; `head` tells how

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "base/base64.h"
 #include "transport/ws_output.h"
+#include "transport/ws_packet.h"
 
 /* What is queued beyond this is written before the turn ends, and so is half of
  * what may wait: what the kernel would take does not wait. */
@@ -37,6 +37,7 @@ struct tp_websocket {
     more *more; /* owned; or NULL */
     uint8_t state;
     bool base64;
+    bool typed;       /* binary messages begin with their type */
     bool greeted;     /* its first packet has been queued */
     bool peer_closed; /* its close frame has come */
     const tp_websocket_home *home;
@@ -236,17 +237,23 @@ static sio_error push_message(tp_websocket *ws, sio_frame *frame, eio_form form,
     return err;
 }
 
-static sio_error push_base64(tp_websocket *ws, const sio_frame *binary,
-                             eio_form form)
+/* Queues a binary message in the form that the peer takes; its type, where it
+ * needs one, is only put into a copy if that is compressed. */
+__attribute__((cold)) static sio_error
+push_translated(tp_websocket *ws, sio_frame *binary, eio_form form)
 {
-    sio_frame *frame = sio_frame_new(&loop_of(ws)->frames,
-                                     1 + sio_base64_encoded_len(binary->len));
+    sio_frame_pool *frames = &loop_of(ws)->frames;
+    if (!ws->base64 && deflate_of(ws) == NULL) {
+        return tp_ws_push(&ws->out, binary, TP_WS_OP_BINARY | TP_WS_TYPED);
+    }
+    sio_frame *frame =
+        ws->base64 ? tp_ws_packet_base64(frames, ws->home->protocol, binary)
+                   : tp_ws_packet_typed(frames, binary);
     if (frame == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
-    frame->data[0] = 'b';
-    sio_base64_encode(sio_frame_view(binary), frame->data + 1);
-    sio_error err = push_message(ws, frame, form, TP_WS_OP_TEXT);
+    sio_error err = push_message(ws, frame, form,
+                                 ws->base64 ? TP_WS_OP_TEXT : TP_WS_OP_BINARY);
     sio_frame_unref(frame);
     return err;
 }
@@ -273,8 +280,9 @@ static sio_error push_packet(tp_websocket *ws, sio_frame *frame, eio_form form)
 {
     if ((form & EIO_FORM_MASK) != EIO_FORM_TEXT) {
         ws->greeted = true; /* what comes behind it must not outlast it */
-        return ws->base64 ? push_base64(ws, frame, form)
-                          : push_message(ws, frame, form, TP_WS_OP_BINARY);
+        return ws->base64 || ws->typed
+                   ? push_translated(ws, frame, form)
+                   : push_message(ws, frame, form, TP_WS_OP_BINARY);
     }
     return ws->greeted ? push_message(ws, frame, form, TP_WS_OP_TEXT)
                        : greet(ws, frame);
@@ -304,7 +312,7 @@ static sio_error send_burst(eio_transport *tp, eio_burst *burst)
     if (ws->base64 || !ws->greeted || deflate_of(ws) != NULL) {
         return SIO_MORE;
     }
-    sio_error err = tp_ws_push_burst(&ws->out, burst);
+    sio_error err = tp_ws_push_burst(&ws->out, burst, ws->typed);
     if (err == SIO_OK && !tp_ws_has_output(&ws->out) && !ws->out.broken) {
         return SIO_OK; /* it has left */
     }
@@ -383,22 +391,6 @@ const eio_transport_ops tp_websocket_ops = {
 
 /* -------------------------------------------------------------- reading -- */
 
-static sio_error decode(tp_ws_opcode opcode, sio_bytes data, eio_packet *packet)
-{
-    if (opcode == TP_WS_OP_BINARY) {
-        *packet = (eio_packet){EIO_PACKET_MESSAGE, EIO_FORM_BINARY, data};
-        return SIO_OK;
-    }
-    if (data.len != 0 && data.base[0] == '0' + EIO_PACKET_MESSAGE) {
-        *packet = (eio_packet){
-            EIO_PACKET_MESSAGE, EIO_FORM_TEXT, {data.base + 1, data.len - 1}};
-        return SIO_OK;
-    }
-    /* The bytes are the loop's or the reader's: ours to change. */
-    return eio_packet_decode_in_place((uint8_t *)(uintptr_t)data.base, data.len,
-                                      packet);
-}
-
 static bool on_message(void *owner, tp_ws_opcode opcode, sio_bytes payload)
 {
     tp_websocket *ws = owner;
@@ -406,7 +398,8 @@ static bool on_message(void *owner, tp_ws_opcode opcode, sio_bytes payload)
     if (ws->state != OPEN) {
         return ws->state == CLOSING; /* its close frame is still to come */
     }
-    sio_error err = decode(opcode, payload, &packet);
+    sio_error err =
+        tp_ws_packet_read(ws->home, ws->typed, opcode, payload, &packet);
     if (err != SIO_OK) {
         ws->base.events->failed(ws->base.owner, &ws->base, err);
     } else {
@@ -582,6 +575,7 @@ tp_websocket *tp_websocket_new(const tp_websocket_home *home, tp_stream *stream,
     ws->home = home;
     ws->out.stream = stream;
     ws->base64 = base64;
+    ws->typed = home->protocol->typed_binary;
     stream->events = &stream_events;
     stream->owner = ws;
     if (push_bytes(ws, response, TP_WS_RAW) != SIO_OK) {

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "engineio/engine.h"
+#include "engineio/protocol.h"
 #include "engineio/transport.h"
 #include "transport/loop.h"
 #include "transport/stream.h"
@@ -19,10 +20,11 @@ typedef struct tp_websocket_config {
     uint32_t close_timeout; /* ms for the peer's half of a close */
 } tp_websocket_config;
 
-/* Where they live: the same for all of one loop. */
+/* Where they live: the same for all of one loop that speak the same. */
 typedef struct tp_websocket_home {
     tp_loop *loop;
     const eio_engine *engine;
+    const eio_protocol *protocol;
     const tp_websocket_config *config;
 
     /* Told when a connection has ended for good. */

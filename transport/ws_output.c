@@ -26,11 +26,24 @@ static bool is_framed(const sio_frameq_entry *entry)
     return entry->flags == TP_WS_RAW || entry->flags == TP_WS_PACKETS;
 }
 
+/* The header of a message whose type goes before what is in its frame. */
+__attribute__((cold)) static size_t
+typed_header(uint8_t *out, tp_ws_opcode opcode, size_t len)
+{
+    size_t header = tp_ws_header_write(out, opcode, false, len + 1);
+    out[header] = EIO_PACKET_MESSAGE;
+    return header + 1;
+}
+
 static size_t frame_header(uint8_t *out, const sio_frameq_entry *entry)
 {
-    return is_framed(entry)
-               ? 0
-               : tp_ws_header_write(out, (tp_ws_opcode)(entry->flags & 0x0f),
+    tp_ws_opcode opcode = (tp_ws_opcode)(entry->flags & 0x0f);
+    if (is_framed(entry)) {
+        return 0;
+    }
+    return (entry->flags & TP_WS_TYPED) != 0
+               ? typed_header(out, opcode, entry->frame->len)
+               : tp_ws_header_write(out, opcode,
                                     (entry->flags & TP_WS_DEFLATED) != 0,
                                     entry->frame->len);
 }
@@ -87,7 +100,17 @@ static tp_ws_opcode opcode_of(eio_form form)
                                                    : TP_WS_OP_BINARY;
 }
 
-static sio_error make_wire(tp_ws_output *o, eio_burst *burst)
+static bool has_binary(const eio_burst *burst)
+{
+    for (size_t i = 0; i < burst->count; i++) {
+        if (opcode_of(burst->items[i].form) == TP_WS_OP_BINARY) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static sio_error make_wire(tp_ws_output *o, eio_burst *burst, bool typed)
 {
     size_t most = burst->bytes + burst->count * TP_WS_HEADER_MAX;
     sio_frame *wire = sio_frame_new(&o->loop->frames, most);
@@ -97,13 +120,15 @@ static sio_error make_wire(tp_ws_output *o, eio_burst *burst)
     uint8_t *at = wire->data;
     for (size_t i = 0; i < burst->count; i++) {
         const eio_burst_item *item = &burst->items[i];
-        at += tp_ws_header_write(at, opcode_of(item->form), false,
-                                 item->frame->len);
+        tp_ws_opcode opcode = opcode_of(item->form);
+        at += typed && opcode == TP_WS_OP_BINARY
+                  ? typed_header(at, opcode, item->frame->len)
+                  : tp_ws_header_write(at, opcode, false, item->frame->len);
         memcpy(at, item->frame->data, item->frame->len);
         at += item->frame->len;
     }
     sio_frame_trim(wire, (size_t)(at - wire->data));
-    burst->wire = wire;
+    burst->wire[typed] = wire;
     return SIO_OK;
 }
 
@@ -130,21 +155,22 @@ static sio_error write_frame(tp_ws_output *o, sio_frame *frame)
     return err;
 }
 
-sio_error tp_ws_push_burst(tp_ws_output *o, eio_burst *burst)
+sio_error tp_ws_push_burst(tp_ws_output *o, eio_burst *burst, bool typed)
 {
     sio_error err = SIO_OK;
-    if (burst->wire == NULL) {
+    typed = typed && has_binary(burst);
+    if (burst->wire[typed] == NULL) {
         if (burst->bytes > BURST_MAX) {
             return SIO_MORE;
         }
-        err = make_wire(o, burst);
+        err = make_wire(o, burst, typed);
     }
     if (err != SIO_OK) {
         return err;
     }
     return burst->now && !tp_ws_has_output(o) && !o->blocked && !o->broken
-               ? write_frame(o, burst->wire)
-               : tp_ws_push(o, burst->wire, TP_WS_PACKETS);
+               ? write_frame(o, burst->wire[typed])
+               : tp_ws_push(o, burst->wire[typed], TP_WS_PACKETS);
 }
 
 /* ------------------------------------------------------------- the cork -- */

@@ -28,8 +28,10 @@ typedef struct tp_ws_output {
 #define TP_WS_RAW 0xffu
 #define TP_WS_PACKETS 0xfeu
 
-/* Or'ed to an opcode: the message is compressed. */
+/* Or'ed to an opcode: the message is compressed; its type, as a byte, goes
+ * before what is in the frame, so that all can share that. */
 #define TP_WS_DEFLATED 0x40u
+#define TP_WS_TYPED 0x20u
 
 /* Queues `frame`, sharing it.  `mark` is an opcode, RAW or PACKETS.  May fail
  * with NO_MEMORY. */
@@ -38,9 +40,10 @@ sio_error tp_ws_push(tp_ws_output *o, sio_frame *frame, uint32_t mark);
 /* Queues a copy of `bytes`. */
 sio_error tp_ws_push_bytes(tp_ws_output *o, sio_bytes bytes, uint32_t mark);
 
-/* Queues all packets of a burst as one.  Returns SIO_MORE, having done
- * nothing, where it has to be sent one by one.  May fail with NO_MEMORY. */
-sio_error tp_ws_push_burst(tp_ws_output *o, eio_burst *burst);
+/* Queues all packets of a burst as one; with `typed` binary ones bear a byte
+ * for their type.  Returns SIO_MORE, having done nothing, where it has to be
+ * sent one by one.  May fail with NO_MEMORY. */
+sio_error tp_ws_push_burst(tp_ws_output *o, eio_burst *burst, bool typed);
 
 /* Room for a text packet of `len` bytes behind all there is, for the caller to
  * fill at once; NULL where there is none and it has to be queued. */

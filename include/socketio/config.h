@@ -246,6 +246,11 @@ typedef struct sio_server_config {
     void *arg;
     const struct sio_adapter_methods *adapter; /* see adapter.h; NULL: none */
     void *adapter_arg;                         /* given to its open() */
+
+    /* Old clients: those of Socket.IO 1 and 2, which speak Engine.IO 3, and
+     * JSONP.  Requests have to say `EIO=3` or `EIO=4`, or are refused. */
+    bool allow_eio3;
+    bool eio_missing_is_3; /* those that say nothing speak Engine.IO 3 */
 } sio_server_config;
 
 /* What Node's server would use.  Start from this and change what you must. */

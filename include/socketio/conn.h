@@ -49,7 +49,7 @@ typedef void sio_conn_packet_fn(sio_conn *conn, const sio_conn_packet *packet,
 
 /*
  * Told of each packet that has come over any connection, before anything is
- * done about it; and of each packet that was made to be sent, pings and
+ * done about it; and of each packet that was made to be sent, pings, pongs and
  * messages. Probes of an upgrade are neither.  The latter is called in the
  * middle of broadcasts: it may look, and post, but must not emit, join, leave,
  * disconnect or close.  While there is either, packets take a longer way.

@@ -46,7 +46,8 @@ SIO_API const char *sio_socket_session_id(const sio_socket *socket);
 /* "polling" or "websocket"; "" once the session is gone.  Static.  Loop. */
 SIO_API const char *sio_socket_transport(const sio_socket *socket);
 
-/* The revision of Engine.IO that the client speaks: 4.  Loop. */
+/* The revision of Engine.IO that the client speaks: 4, or 3 for clients of
+ * Socket.IO 1 and 2.  Loop. */
 SIO_API unsigned sio_socket_protocol(const sio_socket *socket);
 
 /* Bytes queued for the socket's connection that the kernel has not taken.

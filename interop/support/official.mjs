@@ -24,6 +24,7 @@ const { values: args } = parseArgs({
     path: text,
     transports: text,
     'no-upgrades': flag,
+    eio3: flag,
     'no-trailing-slash': flag,
     'no-serve-client': flag,
     'client-dir': text,
@@ -67,6 +68,7 @@ const { values: args } = parseArgs({
 
 const PRESETS = {
   eio4: { pingInterval: 300, pingTimeout: 200 },
+  eio3: { pingInterval: 300, pingTimeout: 200, allowEIO3: true },
   sio5: { pingInterval: 300, pingTimeout: 200, connectTimeout: 1000 },
   'sio-client': { pingInterval: 2000, allowDelay: 10 },
   'eio-client': { pingInterval: 500, maxHttpBufferSize: 100, denyQuery: true },
@@ -135,6 +137,7 @@ function engineOptions() {
     if (value !== undefined) options[name] = value;
   }
   if (args['no-upgrades']) options.allowUpgrades = false;
+  if (args.eio3) options.allowEIO3 = true;
   if (args['no-trailing-slash']) options.addTrailingSlash = false;
   if (args['no-serve-client']) options.serveClient = false;
   if (args['no-destroy-upgrade']) options.destroyUpgrade = false;
@@ -264,7 +267,7 @@ function bench(io) {
   });
 }
 
-const ENGINE_PROFILES = { eio4, 'eio-client': eioClient };
+const ENGINE_PROFILES = { eio4, eio3: eio4, 'eio-client': eioClient };
 const SOCKET_PROFILES = { sio5, 'sio-client': sioClient, bench };
 
 const options = engineOptions();
