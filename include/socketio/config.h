@@ -3,6 +3,7 @@
 
 /* How a server is configured, and what it asks the application. */
 
+#include "socketio/tls.h"
 #include "socketio/types.h"
 
 #ifdef __cplusplus
@@ -222,6 +223,10 @@ typedef struct sio_server_config {
     sio_connection_error_fn *on_connection_error;
     sio_closed_fn *on_closed;
     void *arg;
+
+    /* TLS at `port`, with all it points to borrowed until sio_server_new() has
+     * returned; NULL: none. */
+    const sio_tls_options *tls;
 } sio_server_config;
 
 /* What Node's server would use.  Start from this and change what you must. */

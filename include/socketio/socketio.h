@@ -50,6 +50,7 @@
 #include "socketio/namespace.h"
 #include "socketio/server.h"
 #include "socketio/socket.h"
+#include "socketio/tls.h"
 #include "socketio/types.h"
 
 #endif
