@@ -1,5 +1,6 @@
 #include "transport/tls_context.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct tp_tls_context {
     mbedtls_x509_crt ca;
     mbedtls_x509_crl crl;
     sessions *sessions;
+    size_t buffer_size;
     uint32_t handshake_timeout;
     bool asks;    /* for the client's certificate ... */
     bool insists; /* ... and refuses who has none */
@@ -271,6 +273,21 @@ static sio_error configure(tp_tls_context *c, const sio_tls_options *o)
                : SIO_ERR_NO_MEMORY;
 }
 
+/* No header tells how large the record buffers are. */
+static sio_error measure_buffers(tp_tls_context *c)
+{
+    mbedtls_ssl_context ssl;
+    mbedtls_ssl_init(&ssl);
+    int rc = mbedtls_ssl_setup(&ssl, &c->conf);
+    if (rc == 0) {
+        size_t in = malloc_usable_size(ssl.in_buf);
+        size_t out = malloc_usable_size(ssl.out_buf);
+        c->buffer_size = in > out ? in : out;
+    }
+    mbedtls_ssl_free(&ssl);
+    return rc == 0 ? SIO_OK : SIO_ERR_NO_MEMORY;
+}
+
 static void destroy(tp_tls_context *c)
 {
     mbedtls_ssl_config_free(&c->conf);
@@ -293,7 +310,10 @@ static sio_error make(tp_tls_context *c, const sio_tls_options *o,
     if (err == SIO_OK) {
         err = add_identities(c, o, log);
     }
-    return err == SIO_OK ? ask_clients(c, o, log) : err;
+    if (err == SIO_OK) {
+        err = ask_clients(c, o, log);
+    }
+    return err == SIO_OK ? measure_buffers(c) : err;
 }
 
 sio_error tp_tls_context_new(const sio_tls_options *options,
@@ -348,6 +368,11 @@ const struct mbedtls_ssl_config *tp_tls_conf(const tp_tls_context *context)
 uint32_t tp_tls_handshake_timeout(const tp_tls_context *context)
 {
     return context->handshake_timeout;
+}
+
+size_t tp_tls_buffer_size(const tp_tls_context *context)
+{
+    return context->buffer_size;
 }
 
 bool tp_tls_client_may_show(const tp_tls_context *context)

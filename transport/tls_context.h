@@ -31,6 +31,9 @@ void tp_tls_context_unref(tp_tls_context *context);
 const struct mbedtls_ssl_config *tp_tls_conf(const tp_tls_context *context);
 uint32_t tp_tls_handshake_timeout(const tp_tls_context *context); /* ms */
 
+/* Bytes that a record buffer of mbedTLS has room for, at least. */
+size_t tp_tls_buffer_size(const tp_tls_context *context);
+
 /* Whether a client may, but need not, show a certificate. */
 bool tp_tls_client_may_show(const tp_tls_context *context);
 

@@ -20,7 +20,6 @@
 typedef struct tp_tls_pool {
     uint8_t *spare[TP_TLS_SPARES];
     unsigned count;
-    size_t size; /* of each; 0: not known yet */
 } tp_tls_pool;
 
 /* What the TLS streams of a loop share. */

@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,18 +48,14 @@ static void move_out(mbedtls_ssl_context *ssl, unsigned char *to)
     ssl->out_buf = to;
 }
 
-static uint8_t *pool_take(tp_tls_pool *pool)
+static uint8_t *pool_take(tp_tls_pool *pool, const tp_tls *tls)
 {
     return pool->count != 0 ? pool->spare[--pool->count]
-                            : calloc(1, pool->size);
+                            : calloc(1, tp_tls_buffer_size(tls->context));
 }
 
-/* The first one, which mbedTLS has made, tells the size of all. */
 static void pool_put(tp_tls_pool *pool, uint8_t *buffer)
 {
-    if (pool->size == 0) {
-        pool->size = malloc_usable_size(buffer);
-    }
     if (pool->count < TP_TLS_SPARES) {
         pool->spare[pool->count++] = buffer;
     } else {
@@ -73,7 +68,7 @@ bool tp_tls_borrow_in(tp_tls *tls)
     if (tls->ssl.in_buf != NULL) {
         return true;
     }
-    uint8_t *buffer = pool_take(&tls->loop->tls->in);
+    uint8_t *buffer = pool_take(&tls->loop->tls->in, tls);
     if (buffer == NULL) {
         return false;
     }
@@ -87,7 +82,7 @@ bool tp_tls_borrow_out(tp_tls *tls)
     if (tls->ssl.out_buf != NULL) {
         return true;
     }
-    uint8_t *buffer = pool_take(&tls->loop->tls->out);
+    uint8_t *buffer = pool_take(&tls->loop->tls->out, tls);
     if (buffer == NULL) {
         return false;
     }
@@ -111,10 +106,13 @@ static void give_out(tp_tls *tls)
     pool_put(&tls->loop->tls->out, buffer);
 }
 
-/* Whether no byte of a record, or of a message across records, is in it. */
+/* Whether no byte of a record, or of a message across records, is in it that
+ * will be looked at again.  The handshake's last message, or an alert, is only
+ * counted off before the next record. */
 static bool in_is_empty(const mbedtls_ssl_context *ssl)
 {
-    return ssl->in_left == 0 && ssl->in_offt == NULL && ssl->in_hslen == 0 &&
+    return ssl->in_left == 0 && ssl->in_offt == NULL &&
+           (ssl->in_hslen == 0 || ssl->in_hslen >= ssl->in_msglen) &&
            ssl->keep_current_message == 0;
 }
 
