@@ -23,8 +23,7 @@ static size_t send_some(tls_conn *c, const void *bytes, size_t len)
 {
     struct iovec piece = {(void *)(uintptr_t)bytes, len};
     size_t sent = 0;
-    assert_int_equal(c->stream->ops->send(c->stream, &piece, 1, &sent),
-                     SIO_OK);
+    assert_int_equal(c->stream->ops->send(c->stream, &piece, 1, &sent), SIO_OK);
     return sent;
 }
 
@@ -386,9 +385,9 @@ static void a_changed_byte_ends_it(void **state)
         if (at == 3 || at == 4) {
             /* A longer record: the rest of it has to come. */
             uint8_t more[512] = {0};
-            assert_int_equal(sio_buf_append(&c.to_server,
-                                            (sio_bytes){more, sizeof(more)}),
-                             SIO_OK);
+            assert_int_equal(
+                sio_buf_append(&c.to_server, (sio_bytes){more, sizeof(more)}),
+                SIO_OK);
         }
         tls_conn_pump(&c);
         assert_int_equal(c.got.len, 0);
@@ -479,8 +478,8 @@ static void idle_ones_have_no_record_buffers(void **state)
     assert_false(LENT(tls_conn_inside(&c)) || LENT(tls_conn_inside(&d)));
 
     /* Half a record is kept in one; the other goes on meanwhile. */
-    assert_int_equal(
-        mbedtls_ssl_write(&c.ssl, (const unsigned char *)"e", 1), 1);
+    assert_int_equal(mbedtls_ssl_write(&c.ssl, (const unsigned char *)"e", 1),
+                     1);
     c.most_fed = c.fed + 9;
     (void)tls_conn_step(&c);
     assert_true(LENT(tls_conn_inside(&c)));

@@ -39,9 +39,9 @@ static void make_key(mbedtls_pk_context *key, const tls_cert_options *o)
     if (o->kind == TLS_CERT_RSA) {
         REQUIRE(mbedtls_pk_setup(
                     key, mbedtls_pk_info_from_type(MBEDTLS_PK_RSA)) == 0);
-        REQUIRE(mbedtls_rsa_gen_key(
-                    mbedtls_pk_rsa(*key), mbedtls_ctr_drbg_random, &drbg,
-                    o->bits == 0 ? 2048 : o->bits, 65537) == 0);
+        REQUIRE(mbedtls_rsa_gen_key(mbedtls_pk_rsa(*key),
+                                    mbedtls_ctr_drbg_random, &drbg,
+                                    o->bits == 0 ? 2048 : o->bits, 65537) == 0);
     } else {
         REQUIRE(mbedtls_pk_setup(
                     key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY)) == 0);

@@ -20,8 +20,8 @@ static void on_log(void *arg, int level, const char *event, const char *text)
 
 void tls_rig_add(tls_rig *r, const tls_cert *cert)
 {
-    r->own[r->options.certificate_count++] = (sio_tls_certificate){
-        .chain_pem = cert->cert, .key_pem = cert->key};
+    r->own[r->options.certificate_count++] =
+        (sio_tls_certificate){.chain_pem = cert->cert, .key_pem = cert->key};
 }
 
 void tls_rig_init(tls_rig *r)
@@ -132,8 +132,7 @@ static void show_certificate(tls_conn *c, const tls_cert *cert)
     const unsigned char *pem = (const unsigned char *)cert->cert;
     REQUIRE(mbedtls_x509_crt_parse(&c->crt, pem, strlen(cert->cert) + 1) == 0);
     REQUIRE(tp_tls_parse_key(&c->key, (const unsigned char *)cert->key,
-                             strlen(cert->key) + 1, NULL,
-                             &c->rig->drbg) == 0);
+                             strlen(cert->key) + 1, NULL, &c->rig->drbg) == 0);
     REQUIRE(mbedtls_ssl_conf_own_cert(&c->conf, &c->crt, &c->key) == 0);
 }
 

@@ -56,8 +56,8 @@ typedef struct tls_conn {
     sio_buf got;
     unsigned inputs, writables, ends;
     sio_error why;
-    bool pauses; /* pauses whenever something comes */
-    bool closes; /* closes when something comes */
+    bool pauses;    /* pauses whenever something comes */
+    bool closes;    /* closes when something comes */
     tp_loop *moves; /* leaves for that loop when something comes */
 } tls_conn;
 

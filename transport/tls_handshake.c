@@ -284,13 +284,14 @@ static void serve_waiting(tp_dirty *dirty)
     if (turn != shared->turn) {
         uint64_t until = now_us() + BUDGET_US;
         shared->turn = turn;
-        do {
+        /* Those that made it dirty may have gone. */
+        while (!sio_list_empty(&shared->waiting) && now_us() < until) {
             tp_tls *tls = SIO_OWNER(shared->waiting.next, tp_tls, turn);
             sio_link_drop(&tls->turn);
             if (advance(tls, until)) {
                 sio_list_append(&shared->waiting, &tls->turn);
             }
-        } while (!sio_list_empty(&shared->waiting) && now_us() < until);
+        }
     }
     if (!sio_list_empty(&shared->waiting)) {
         tp_loop_dirty(shared->loop, dirty);

@@ -108,10 +108,12 @@ static void give_out(tp_tls *tls)
 
 /* Whether no byte of a record, or of a message across records, is in it that
  * will be looked at again.  The handshake's last message, or an alert, is only
- * counted off before the next record. */
+ * counted off before the next record.  Behind a part of a message 3.6 reads on
+ * from elsewhere. */
 static bool in_is_empty(const mbedtls_ssl_context *ssl)
 {
     return ssl->in_left == 0 && ssl->in_offt == NULL &&
+           ssl->in_hdr == ssl->in_buf + sizeof(((tp_tls *)0)->in_counter) &&
            (ssl->in_hslen == 0 || ssl->in_hslen >= ssl->in_msglen) &&
            ssl->keep_current_message == 0;
 }
