@@ -19,8 +19,8 @@
  * would destroy the alert on its way. */
 #define LINGER_MS 1000
 
-/* What TLS begins with (RFC 5246, section 6.2.1). */
-#define CONTENT_HANDSHAKE 0x16
+/* What a record with an alert begins with (RFC 5246, section 6.2.1). */
+#define CONTENT_ALERT 0x15
 
 static uint64_t now_us(void)
 {
@@ -95,9 +95,21 @@ static void certificate_text(uint32_t flaws, char *out, size_t cap)
     }
 }
 
+/* Sees that the peer hears of it: not for all of its reasons does mbedTLS send
+ * an alert. */
+static void alert(tp_tls *tls, int code)
+{
+    if (!tls->alerted && code != MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
+        (void)mbedtls_ssl_send_alert_message(
+            &tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+            MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+    }
+}
+
 static void fail_step(tp_tls *tls, int code)
 {
     char why[256];
+    alert(tls, code);
     if (tls->flaws != 0) {
         certificate_text(tls->flaws, why, sizeof(why));
     } else {
@@ -154,6 +166,7 @@ static int put_output(void *arg, const unsigned char *buf, size_t len)
     if (tls->out.len > OUT_MOST || tls->loop == NULL) {
         return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
     }
+    tls->alerted |= buf[0] == CONTENT_ALERT;
     if (tls->state != TP_TLS_STATE_HANDSHAKE && tls->out.len == 0) {
         struct iovec piece = {(void *)(uintptr_t)buf, len};
         if (tls->inner->ops->send(tls->inner, &piece, 1, &sent) != SIO_OK) {

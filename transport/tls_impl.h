@@ -61,6 +61,7 @@ typedef struct tp_tls {
     uint8_t state;   /* tp_tls_state */
     bool set_up;     /* `ssl` is */
     bool full;       /* the handshake is not one that resumes */
+    bool alerted;    /* an alert has been sent */
     bool dead;       /* nothing can be sent any more */
     bool shut;       /* close_notify has been sent, or none will be */
     bool shut_inner; /* `inner` is to be shut once `out` has left */
