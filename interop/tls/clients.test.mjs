@@ -101,17 +101,3 @@ test('RT11 certificates of clients, optional', async (t) => {
   assert.equal('clientSubject' in (await ask(unknown, 'getHandshake')), false);
   await rejects(get(server, authority, '/who', { cert: stranger.cert, key: stranger.keyPem }), /alert|ECONNRESET|EPIPE/i);
 });
-
-test('RT11 several threads: connections move from loop to loop', async (t) => {
-  const server = await serverFor(t, 'sio-client', { ...QUIET, threads: 3, tls: own(local) });
-  const clients = [];
-  for (let i = 0; i < 30; i++) {
-    const transports = Object.values(WAYS)[i % 3];
-    clients.push(connected(t, server, authority, { transports }));
-  }
-  const sockets = await Promise.all(clients);
-  const text = 'x'.repeat(50_000);
-  for (let round = 0; round < 5; round++) {
-    await Promise.all(sockets.map(async (socket) => assert.equal((await ask(socket, 'echo', text)), text)));
-  }
-});
