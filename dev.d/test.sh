@@ -2,7 +2,7 @@
 # ./dev test: parts that count what passed and failed, and print what failed.
 
 PASSED=0 FAILED=0 SKIPPED=0
-TEST_PARTS=(unit clang consumer interop threads browser fuzz docs)
+TEST_PARTS=(unit clang consumer interop tls threads browser fuzz docs)
 FUZZ_SECONDS=${FUZZ_SECONDS:-5} # each target, within ./dev test
 RESULT_FILES=()                 # files with the results of single tests
 
@@ -64,11 +64,14 @@ need_for_tests() {
         *" clang "* | *" consumer "* | *" fuzz "*) purposes+=(clang) ;;
     esac
     case " $* " in
-        *" interop "* | *" threads "* | *" browser "*) purposes+=(client) ;;
+        *" interop "* | *" tls "* | *" threads "* | *" browser "*) purposes+=(client) ;;
         *" docs "*) purposes+=(node) ;;
     esac
     case " $* " in
         *" browser "*) purposes+=(browser) ;;
+    esac
+    case " $* " in
+        *" tls "* | *" threads "* | *" browser "*) purposes+=(tls) ;;
     esac
     need_packages "${purposes[@]}"
 }
@@ -149,6 +152,10 @@ consume() {
 
 test_interop() {
     node_tests interop 600 "$(test_files './raw/*' './client/*')"
+}
+
+test_tls() {
+    node_tests tls 600 "$(test_files './tls/*')"
 }
 
 # Several loops, with the sanitizer of memory and then with that of threads.

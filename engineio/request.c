@@ -122,6 +122,9 @@ static void pack(packer *p, const eio_request_parts *parts, eio_request *r)
     (void)put(p, url);
     (void)put(p, parts->method);
     (void)put(p, parts->address);
+    if (parts->subject.len != 0) {
+        (void)put(p, parts->subject);
+    }
     r->path_at = sio_bytes_eq(path, url) ? 0 : put(p, path);
     r->query_at =
         is_tail(query, url) ? (uint32_t)(url.len - query.len) : put(p, query);
@@ -154,6 +157,7 @@ eio_request *eio_request_new(const eio_request_parts *parts)
     r->address_len = (uint8_t)parts->address.len;
     r->issued = parts->issued;
     r->secure = parts->secure;
+    r->named = parts->subject.len != 0;
     r->header_count = (uint32_t)parts->header_count;
     return r;
 }

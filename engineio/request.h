@@ -25,7 +25,8 @@ typedef struct eio_request {
     int64_t issued;        /* ms since 1970-01-01 UTC */
     uint32_t url_len, path_at, path_len, query_at, query_len, headers_at;
     uint8_t method_len, address_len;
-    bool secure;    /* the client has sent it over TLS */
+    bool secure;    /* the client has sent it over TLS ... */
+    bool named;     /* ... and shown a certificate: its subject is in `text` */
     uint8_t text[]; /* what the numbers above count from */
 } eio_request;
 
@@ -38,6 +39,7 @@ typedef struct eio_request_parts {
     sio_bytes address; /* of the client, numeric, or "unix:" */
     int64_t issued;
     bool secure;
+    sio_bytes subject;         /* of the client's certificate; empty: none */
     const eio_header *headers; /* names in any case; no NUL in either part */
     size_t header_count;
 } eio_request_parts;
@@ -76,6 +78,12 @@ static inline sio_bytes eio_request_address(const eio_request *r)
 static inline const char *eio_request_peer(const eio_request *r)
 {
     return (const char *)eio_request_address(r).base;
+}
+
+/* Whom the client's certificate names; NULL: it has shown none. */
+static inline const char *eio_request_subject(const eio_request *r)
+{
+    return r->named ? eio_request_peer(r) + r->address_len + 1 : NULL;
 }
 
 /* A walk over the headers, in the order in which they came. */

@@ -28,8 +28,11 @@ typedef struct options {
     bool hooks;               /* see hooks.c */
     sio_drain_options drain;  /* for SIGUSR1 and SIGUSR2 */
     bool deny_query;          /* refuse handshakes with `deny` in the query */
-    const char *cors_ask;     /* the origin that on_cors_origin allows; NULL: it
-                                 is not set */
+    const char *tls; /* "CHAIN:KEY", and more with commas; NULL: none */
+    sio_tls_options tls_options;         /* what else it is about */
+    sio_tls_certificate certificates[4]; /* of `tls` */
+    const char *cors_ask; /* the origin that on_cors_origin allows; NULL: it
+                             is not set */
 } options;
 
 /* See own_parser.c. */

@@ -7,7 +7,8 @@
  * stderr, and ends with 0 on SIGTERM and SIGINT, and on SIGUSR1 when it has
  * been drained.  On SIGHUP it closes and listens again, on SIGUSR2 after it has
  * been drained, which it prints anew.  /hello answers with text, /echo with
- * the request as JSON, /who with the client's address.  The options stand in
+ * the request as JSON, /who with the client's address and the subject of its
+ * certificate; /reload-tls reads certificates anew.  The options stand in
  * testserver_options.c, the profiles in profile_*.c.
  */
 
@@ -123,11 +124,22 @@ static void on_echo(sio_http_request *request, void *arg)
 static void on_who(sio_http_request *request, void *arg)
 {
     (void)arg;
-    char out[128];
-    int len = snprintf(out, sizeof(out), "{\"address\":\"%s\",\"secure\":%s}",
-                       sio_http_address(request),
-                       sio_http_secure(request) ? "true" : "false");
+    char out[512];
+    const char *subject = sio_http_client_subject(request);
+    int len = snprintf(
+        out, sizeof(out), "{\"address\":\"%s\",\"secure\":%s%s%.300s%s}",
+        sio_http_address(request), sio_http_secure(request) ? "true" : "false",
+        subject == NULL ? "" : ",\"subject\":\"",
+        subject == NULL ? "" : subject, subject == NULL ? "" : "\"");
     sio_http_respond(request, 200, "application/json", out, (size_t)len);
+}
+
+static void on_reload_tls(sio_http_request *request, void *arg)
+{
+    sio_error err = sio_server_reload_tls(arg, 0, NULL);
+    const char *text = sio_error_text(err);
+    sio_http_respond(request, err == SIO_OK ? 200 : 500, "text/plain", text,
+                     strlen(text));
 }
 
 static void allow_now(void *arg)
@@ -297,6 +309,8 @@ static bool set_up(testserver *ts, const profile *own)
     if (sio_server_on_http(ts->server, "/hello", on_hello, NULL) != SIO_OK ||
         sio_server_on_http(ts->server, "/echo", on_echo, NULL) != SIO_OK ||
         sio_server_on_http(ts->server, "/who", on_who, NULL) != SIO_OK ||
+        sio_server_on_http(ts->server, "/reload-tls", on_reload_tls,
+                           ts->server) != SIO_OK ||
         (dir != NULL &&
          sio_server_serve_files(ts->server, "/", dir) != SIO_OK)) {
         return false;

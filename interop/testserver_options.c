@@ -19,6 +19,7 @@ typedef enum kind {
     KIND_PARSER, /* sio_parser_kind */
     KIND_MODE,   /* unsigned, permissions, octal */
     KIND_WHAT,   /* sio_proxy_headers */
+    KIND_CERTS,  /* sio_tls_client_certs */
     KIND_ON,     /* bool, true when given */
     KIND_OFF,    /* bool, false when given */
     KIND_NULL    /* const char *, NULL when given */
@@ -121,6 +122,13 @@ static const row rows[] = {
     {"direct", KIND_ON, AT(direct)},
     {"beside", KIND_TEXT, AT(beside)},
     {"mounted", KIND_ON, AT(mounted)},
+    {"tls", KIND_TEXT, AT(tls)},
+    {"tls-client-ca", KIND_TEXT, AT(tls_options.client_ca_file)},
+    {"tls-client-crl", KIND_TEXT, AT(tls_options.client_crl_file)},
+    {"tls-client-certs", KIND_CERTS, AT(tls_options.client_certs)},
+    {"tls-handshake-timeout", KIND_U32, AT(tls_options.handshake_timeout_ms)},
+    {"tls-no-tickets", KIND_OFF, AT(tls_options.session_tickets)},
+    {"tls-session-cache", KIND_U32, AT(tls_options.session_cache)},
 };
 // clang-format on
 
@@ -192,6 +200,7 @@ static bool set_value(options *opts, const row *one, const char *value)
                                           NULL};
     static const char *const parsers[] = {"json", "msgpack", "own",
                                           "own-binary", NULL};
+    static const char *const certs[] = {"none", "optional", "required", NULL};
     void *at = (char *)opts + one->at;
     unsigned long number = 0;
     unsigned index;
@@ -256,6 +265,12 @@ static bool set_value(options *opts, const row *one, const char *value)
         }
         *(sio_proxy_headers *)at = (sio_proxy_headers)index;
         return true;
+    case KIND_CERTS:
+        if (!read_name(certs, value, &index)) {
+            return false;
+        }
+        *(sio_tls_client_certs *)at = (sio_tls_client_certs)index;
+        return true;
     case KIND_ON:
     case KIND_OFF:
         *(bool *)at = one->kind == KIND_ON;
@@ -300,10 +315,39 @@ static bool walk(int argc, char **argv, options *opts, bool profile_only)
     return optind == argc;
 }
 
+/* Reads "CHAIN:KEY,CHAIN:KEY", cutting copies of it that stay for good. */
+static bool read_certificates(options *opts)
+{
+    static char text[4096];
+    char *rest = text, *one;
+    size_t count = 0;
+    if (opts->tls == NULL) {
+        return true;
+    }
+    (void)snprintf(text, sizeof(text), "%s", opts->tls);
+    while ((one = strsep(&rest, ",")) != NULL) {
+        char *colon = strchr(one, ':');
+        if (colon == NULL ||
+            count == sizeof(opts->certificates) / sizeof(*opts->certificates)) {
+            fprintf(stderr, "--tls: bad value %s\n", opts->tls);
+            return false;
+        }
+        *colon = '\0';
+        opts->certificates[count].chain_file = one;
+        opts->certificates[count].key_file = colon + 1;
+        count++;
+    }
+    opts->tls_options.certificates = opts->certificates;
+    opts->tls_options.certificate_count = count;
+    opts->config.tls = &opts->tls_options;
+    return true;
+}
+
 bool options_parse(int argc, char **argv, options *opts)
 {
     *opts = (options){.config = sio_server_config_default(),
-                      .drain = sio_drain_options_default()};
+                      .drain = sio_drain_options_default(),
+                      .tls_options = sio_tls_options_default()};
     opts->config.port = 0;
     opts->config.threads = 1;
     if (!walk(argc, argv, opts, true)) {
@@ -316,5 +360,5 @@ bool options_parse(int argc, char **argv, options *opts)
         return false;
     }
     found->defaults(opts);
-    return walk(argc, argv, opts, false);
+    return walk(argc, argv, opts, false) && read_certificates(opts);
 }

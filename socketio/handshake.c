@@ -233,6 +233,11 @@ bool sio_handshake_secure(const sio_handshake *handshake)
     return handshake->request->secure;
 }
 
+const char *sio_handshake_client_subject(const sio_handshake *handshake)
+{
+    return eio_request_subject(handshake->request);
+}
+
 const char *sio_socket_auth(const sio_socket *socket)
 {
     return socket->auth == NULL ? "{}" : socket->auth;
@@ -399,6 +404,10 @@ size_t sio_socket_handshake_json(const sio_socket *socket, char *out,
     write_bool(&w, sio_handshake_xdomain(&plain));
     sio_write_bytes(&w, SIO_LIT(",\"secure\":"));
     write_bool(&w, r->secure);
+    if (eio_request_subject(r) != NULL) {
+        sio_write_bytes(&w, SIO_LIT(",\"clientSubject\":"));
+        write_text(&w, sio_text(eio_request_subject(r)));
+    }
     sio_write_bytes(&w, SIO_LIT(",\"issued\":"));
     sio_write_uint(&w, (uint64_t)r->issued);
     sio_write_bytes(&w, SIO_LIT(",\"url\":"));

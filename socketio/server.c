@@ -135,6 +135,7 @@ static sio_error make_worker(sio_server *server, unsigned index)
     if (err != SIO_OK) {
         return err;
     }
+    worker->loop.error_counts = worker->error_counts;
     wire_worker(server, index);
     if (server->config.deflate) {
         err = tp_deflater_init(&worker->loop.deflater,
@@ -231,8 +232,10 @@ sio_server *sio_server_new(const sio_server_config *config)
     if (server == NULL) {
         return NULL;
     }
+    sio_server_init_tls(server);
     if (sio_server_configure(server, config) != SIO_OK ||
         make_all(server) != SIO_OK) {
+        sio_server_deinit_tls(server);
         sio_arena_deinit(&server->strings);
         free(server);
         return NULL;
@@ -337,6 +340,7 @@ void sio_server_free(sio_server *server)
     sio_server_free_routes(server);
     sio_server_unmount(server);
     free_workers(server, server->config.threads);
+    sio_server_deinit_tls(server);
     sio_arena_deinit(&server->strings);
     free(server);
 }

@@ -178,6 +178,7 @@ void sio_server_reopen(sio_server *server)
         worker->state = SIO_WORKER_RUNNING;
     }
     sio_server_reset_drain(server);
+    sio_server_reopen_tls(server);
     server->open = server->config.threads;
     server->bound = false;
     server->started = false;

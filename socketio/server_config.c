@@ -286,8 +286,13 @@ sio_error sio_server_configure(sio_server *server,
         err = tp_cors_init(&server->front_config.cors, &server->config,
                            &server->strings, &server->log);
     }
-    return err == SIO_OK
-               ? tp_cookie_init(&server->front_config.cookie, &server->config,
-                                &server->strings, &server->log)
-               : err;
+    if (err == SIO_OK) {
+        err = tp_cookie_init(&server->front_config.cookie, &server->config,
+                             &server->strings, &server->log);
+    }
+    if (err == SIO_OK && server->config.tls != NULL) {
+        err = sio_server_add_tls(server, server->config.tls, &server->tls);
+        server->config.tls = NULL; /* it was borrowed */
+    }
+    return err;
 }

@@ -10,6 +10,7 @@
 #include "transport/listener.h"
 #include "transport/loop.h"
 #include "transport/thread.h"
+#include "transport/tls_context.h"
 
 /* Where requests outside the server's path go. */
 typedef struct sio_route {
@@ -58,6 +59,9 @@ typedef struct sio_worker {
     uint8_t state;                  /* sio_worker_state */
 } sio_worker;
 
+/* TLS at one of the places where the server listens; server_tls.c. */
+typedef struct sio_server_tls sio_server_tls;
+
 struct sio_server {
     sio_core core;
     sio_parser_custom custom_parser; /* where the config has one */
@@ -89,12 +93,15 @@ struct sio_server {
     sio_message drain; /* posted by sio_server_drain() */
     atomic_flag drain_posted;
     sio_drain_options drain_options;
-    unsigned draining; /* workers that are; the first one's */
-    unsigned open;     /* workers that are not closed; the first one's */
-    uint16_t port;     /* that the config's address got */
-    bool bound;        /* that address is listened on */
-    bool started;      /* the loops are, as something is listened on */
-    bool running;      /* other threads run loops */
+    unsigned draining;   /* workers that are; the first one's */
+    unsigned open;       /* workers that are not closed; the first one's */
+    uint16_t port;       /* that the config's address got */
+    sio_lock tls_lock;   /* over `places` */
+    sio_link places;     /* of sio_server_tls; owned */
+    sio_server_tls *tls; /* that of the config's address, or NULL */
+    bool bound;          /* that address is listened on */
+    bool started;        /* the loops are, as something is listened on */
+    bool running;        /* other threads run loops */
     atomic_bool closed;
 };
 
@@ -116,6 +123,25 @@ static inline bool sio_server_trusts_anybody(const sio_server *server)
 
 /* Stops listening on the worker's loop, wherever that was. */
 void sio_worker_stop_listening(sio_worker *worker);
+
+/* -------------------------------------------------------------------- TLS --
+ */
+
+void sio_server_init_tls(sio_server *server);
+
+/* Adds a place; what sio_server_listen_at() says of errors.  Sets its port, 0
+ * for one that has none.  The last two take NULL for no place. */
+sio_error sio_server_add_tls(sio_server *server, const sio_tls_options *options,
+                             sio_server_tls **tls);
+void sio_server_set_tls_port(sio_server_tls *tls, uint16_t port);
+tp_tls_place *sio_server_tls_of(sio_server_tls *tls);
+
+/* Drops a place at which nothing listens; NULL is allowed.  All of them. */
+void sio_server_drop_tls(sio_server *server, sio_server_tls *tls);
+void sio_server_deinit_tls(sio_server *server);
+
+/* The server has closed: all but that of the config's address go. */
+void sio_server_reopen_tls(sio_server *server);
 
 /* ---------------------------------------------------------------- signals --
  */

@@ -3,16 +3,23 @@
 #include "socketio/adapter_impl.h"
 #include "socketio/server_impl.h"
 
+/* What connections begin with. */
+typedef struct manner {
+    bool proxy;
+    tp_tls_place *tls; /* or NULL */
+} manner;
+
 /* A listener of that worker, not open yet, at the end of its list; NULL when
  * memory is short. */
-static tp_listener *add_listener(sio_worker *worker, bool proxy)
+static tp_listener *add_listener(sio_worker *worker, manner how)
 {
     tp_listener *l = calloc(1, sizeof(*l));
     if (l != NULL) {
         l->loop = &worker->loop;
         l->connection = tp_front_accept;
         l->owner = &worker->front;
-        l->proxy = proxy;
+        l->proxy = how.proxy;
+        l->tls = how.tls;
         sio_list_append(&worker->listeners, &l->link);
     }
     return l;
@@ -38,9 +45,9 @@ void sio_worker_stop_listening(sio_worker *worker)
 }
 
 /* One listener of one worker.  `at->port` becomes what was bound. */
-static sio_error open_one(sio_worker *worker, tp_listener_at *at, bool proxy)
+static sio_error open_one(sio_worker *worker, tp_listener_at *at, manner how)
 {
-    tp_listener *l = add_listener(worker, proxy);
+    tp_listener *l = add_listener(worker, how);
     if (l == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
@@ -54,12 +61,12 @@ static sio_error open_one(sio_worker *worker, tp_listener_at *at, bool proxy)
 }
 
 /* One for each worker, all at the same place, or none. */
-static sio_error open_port(sio_server *server, tp_listener_at *at, bool proxy)
+static sio_error open_port(sio_server *server, tp_listener_at *at, manner how)
 {
     unsigned count = server->config.threads;
     at->share = count == 1 ? TP_LISTENER_ALONE : TP_LISTENER_FIRST;
     for (unsigned i = 0; i < count; i++) {
-        sio_error err = open_one(&server->workers[i], at, proxy);
+        sio_error err = open_one(&server->workers[i], at, how);
         if (err != SIO_OK) {
             while (i-- > 0) {
                 drop_latest(&server->workers[i]);
@@ -73,9 +80,9 @@ static sio_error open_port(sio_server *server, tp_listener_at *at, bool proxy)
 
 /* Sockets at one path cannot share it, so the first worker takes all. */
 static sio_error open_path(sio_server *server, const sio_listen_options *o,
-                           int backlog)
+                           int backlog, manner how)
 {
-    tp_listener *l = add_listener(&server->workers[0], o->proxy_protocol);
+    tp_listener *l = add_listener(&server->workers[0], how);
     if (l == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
@@ -134,11 +141,14 @@ sio_error sio_server_listen(sio_server *server)
         err = SIO_ERR_STATE;
     }
     if (err == SIO_OK && server->outer == NULL) {
-        err = open_port(server, &at, c->proxy_protocol);
+        err = open_port(
+            server, &at,
+            (manner){c->proxy_protocol, sio_server_tls_of(server->tls)});
     }
     if (err != SIO_OK) {
         return err;
     }
+    sio_server_set_tls_port(server->tls, at.port);
     server->port = at.port;
     server->bound = true;
     start(server);
@@ -170,14 +180,21 @@ sio_error sio_server_listen_at(sio_server *server,
     if (!is_sound(server, &o) || server->outer != NULL) {
         return SIO_ERR_ARGUMENT;
     }
+    sio_server_tls *tls = NULL;
     sio_error err = make_ready(server);
+    if (err == SIO_OK && o.tls != NULL) {
+        err = sio_server_add_tls(server, o.tls, &tls);
+    }
+    manner how = {o.proxy_protocol, sio_server_tls_of(tls)};
     if (err == SIO_OK) {
-        err = o.unix_path != NULL ? open_path(server, &o, at.backlog)
-                                  : open_port(server, &at, o.proxy_protocol);
+        err = o.unix_path != NULL ? open_path(server, &o, at.backlog, how)
+                                  : open_port(server, &at, how);
     }
     if (err != SIO_OK) {
+        sio_server_drop_tls(server, tls);
         return err;
     }
+    sio_server_set_tls_port(tls, o.unix_path != NULL ? 0 : at.port);
     if (port != NULL) {
         *port = o.unix_path != NULL ? 0 : at.port;
     }

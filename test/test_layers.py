@@ -15,7 +15,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 PUBLIC = (
     r"socketio/(adapter|broadcast|config|conn|error|event|handshake|http|jansson|log|"
-    r"namespace|parser|server|socket|socketio|types)\.h"
+    r"namespace|parser|server|socket|socketio|tls|types)\.h"
 )
 LIBC = (
     r"(arpa/inet|assert|ctype|dirent|errno|fcntl|getopt|inttypes|limits|locale|malloc|math|poll|pthread|"

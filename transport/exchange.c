@@ -88,6 +88,11 @@ const char *sio_http_address(const sio_http_request *request)
     return text(eio_request_address(request->request));
 }
 
+const char *sio_http_client_subject(const sio_http_request *request)
+{
+    return eio_request_subject(request->request);
+}
+
 bool sio_http_secure(const sio_http_request *request)
 {
     return request->request->secure;

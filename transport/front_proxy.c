@@ -100,7 +100,9 @@ static void let_through(tp_gate *gate, const tp_proxy_header *header,
     if (conn != NULL && front->closing) {
         tp_http_conn_finish(conn);
     }
-    if (conn != NULL && len > header->size) {
+    if (conn != NULL && stream->ops->feed != NULL) {
+        stream->ops->feed(stream, data + header->size, len - header->size);
+    } else if (conn != NULL && len > header->size) {
         stream->events->input(stream->owner, data + header->size,
                               len - header->size);
     }

@@ -11,6 +11,7 @@
 
 #include "transport/listener_impl.h"
 #include "transport/tcp.h"
+#include "transport/tls.h"
 
 /* Connections taken in one turn, so that a flood of them does not starve those
  * which are there already. */
@@ -63,6 +64,11 @@ static bool accept_one(tp_listener *l, const ev_io *w)
     if (stream != NULL) {
         stream->wants_proxy = l->proxy;
         sio_metric_add(&l->loop->counters[SIO_COUNTER_ACCEPTED], 1);
+        if (l->tls != NULL) {
+            stream = tp_tls_new(stream, l->tls);
+        }
+    }
+    if (stream != NULL) {
         l->connection(l->owner, stream);
     }
     return true;

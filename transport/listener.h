@@ -25,9 +25,10 @@ typedef struct tp_listener {
     tp_loop *loop;
     ev_io sockets[TP_LISTENER_SOCKETS];
     int count;
-    int backlog;   /* connections that the kernel keeps for each */
-    uint16_t port; /* the one that was bound */
-    bool proxy;    /* connections begin with a PROXY header */
+    int backlog;              /* connections that the kernel keeps for each */
+    uint16_t port;            /* the one that was bound */
+    bool proxy;               /* connections begin with a PROXY header */
+    struct tp_tls_place *tls; /* borrowed; NULL: there is no TLS */
     sio_timer rest;
     tp_listener_file file;
 
@@ -57,8 +58,8 @@ typedef struct tp_listener_at {
 
 /*
  * Binds, and accepts from now on.  The caller has set `loop`, `connection`,
- * `owner` and `proxy`, and zeroed the rest.  Fails with ADDRESS, having logged
- * why.
+ * `owner`, `proxy` and `tls`, and zeroed the rest.  Fails with ADDRESS, having
+ * logged why.
  */
 sio_error tp_listener_open(tp_listener *l, const tp_listener_at *how);
 

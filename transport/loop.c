@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "transport/backend.h"
+#include "transport/tls.h"
 
 /* Flushing may make others dirty: a poll that is answered makes its
  * connection so.  What is dirty after that many rounds waits for the next
@@ -217,6 +218,7 @@ void tp_loop_deinit(tp_loop *loop)
 {
     tp_loop_stop(loop);
     sio_reap_now(&loop->doomed);
+    tp_tls_loop_free(loop->tls);
     sio_inbox_deinit(&loop->inbox);
     tp_deflater_deinit(&loop->deflater);
     sio_frame_pool_deinit(&loop->frames);

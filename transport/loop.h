@@ -75,6 +75,8 @@ typedef struct tp_loop {
     uint8_t *in;  /* TP_LOOP_IN, for whoever reads, until it returns */
     uint8_t *out; /* TP_LOOP_OUT, for whoever writes, until it returns */
     tp_cork cork;
+    struct tp_tls_loop *tls;  /* tls.h; NULL until a stream needs it */
+    sio_metric *error_counts; /* by error, negated; the owner's, or NULL */
     time_t date_second;
     char date[TP_DATE_LEN + 1];
 } tp_loop;

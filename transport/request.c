@@ -21,6 +21,10 @@ eio_request *tp_request_new(const tp_http_conn *conn, const tp_http_head *head)
         .headers = head->headers,
         .header_count = head->header_count,
     };
+    const char *subject = tp_stream_subject(conn->stream);
+    if (subject != NULL) {
+        parts.subject = (sio_bytes){(const uint8_t *)subject, strlen(subject)};
+    }
     parts.address.len = tp_address_text(&client.address, address);
     parts.address.base = (const uint8_t *)address;
     return eio_request_new(&parts);

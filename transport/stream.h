@@ -9,7 +9,7 @@
 #include "transport/address.h"
 
 /*
- * A connection as a pair of byte streams: TCP now, TLS later.  Whoever holds
+ * A connection as a pair of byte streams: TCP, or TLS over it.  Whoever holds
  * the stream sets `events` and `owner`, and may hand it on by setting others.
  */
 typedef struct tp_stream tp_stream;
@@ -52,6 +52,15 @@ typedef struct tp_stream_ops {
     /* Gives a stream of no loop to that of the calling thread, which begins to
      * read.  `events` and `owner` have to be set before the turn ends. */
     void (*enter)(tp_stream *s, struct tp_loop *loop);
+
+    /* Gives back what has come behind a PROXY header, none maybe, once
+     * `wants_proxy` is cleared and there is another owner.  NULL: it is that
+     * owner's `input`. */
+    void (*feed)(tp_stream *s, uint8_t *data, size_t len);
+
+    /* Whom the client's certificate names, NUL-terminated, as long as the
+     * stream; NULL, and so may the function be: there was none. */
+    const char *(*subject)(const tp_stream *s);
 } tp_stream_ops;
 
 /* The first member of every stream. */
@@ -66,6 +75,12 @@ struct tp_stream {
     bool paused;      /* the stream's own: nothing is read ... */
     bool blocked;     /* ... and it waits for room in the kernel's buffer */
 };
+
+/* Whom the client's certificate names, as above; NULL: there was none. */
+static inline const char *tp_stream_subject(const tp_stream *s)
+{
+    return s->ops->subject == NULL ? NULL : s->ops->subject(s);
+}
 
 /* Writes the address in `peer`, NUL-terminated, and returns its length. */
 size_t tp_stream_address(const tp_stream *s, char out[TP_ADDRESS_SIZE]);

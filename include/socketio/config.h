@@ -4,6 +4,7 @@
 /* How a server is configured, and what it asks the application. */
 
 #include "socketio/parser.h"
+#include "socketio/tls.h"
 #include "socketio/types.h"
 
 #ifdef __cplusplus
@@ -251,6 +252,10 @@ typedef struct sio_server_config {
      * JSONP.  Requests have to say `EIO=3` or `EIO=4`, or are refused. */
     bool allow_eio3;
     bool eio_missing_is_3; /* those that say nothing speak Engine.IO 3 */
+
+    /* TLS at `port`, with all it points to borrowed until sio_server_new() has
+     * returned; NULL: none. */
+    const sio_tls_options *tls;
 } sio_server_config;
 
 /* What Node's server would use.  Start from this and change what you must. */

@@ -78,8 +78,8 @@ SIO_API sio_error sio_server_on_conn_closed(sio_server *server,
                                             sio_conn_closed_fn *fn, void *arg);
 
 /* The connection is there, and has no sockets yet.  Setup. */
-SIO_API sio_error sio_server_on_conn_opened(sio_server *server,
-                                            sio_conn_fn *fn, void *arg);
+SIO_API sio_error sio_server_on_conn_opened(sio_server *server, sio_conn_fn *fn,
+                                            void *arg);
 
 #ifdef __cplusplus
 }

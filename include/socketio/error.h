@@ -27,6 +27,7 @@ extern "C" {
     X(RESERVED, -104, "the event name is reserved")                            \
     X(LIMIT, -105, "a configured limit is reached")                            \
     X(MISMATCH, -106, "the arguments do not have the expected shape")          \
+    X(CERTIFICATE, -107, "certificate or key cannot be used")                  \
     X(PACKET_TYPE, -201, "unknown packet type")                                \
     X(PACKET_EMPTY, -202, "a packet needs at least its type")                  \
     X(FRAME_BITS, -203, "reserved bits or opcode in a frame header")           \
@@ -55,7 +56,9 @@ extern "C" {
     X(HANDSHAKE, -226, "malformed WebSocket handshake")                        \
     X(DEFLATE, -227, "compressed data is malformed")                           \
     X(PROXY, -228, "PROXY header is missing, malformed or not allowed")        \
+    X(TLS, -229, "TLS failed")                                                 \
     X(PACKET_LENGTH, -230, "a packet's length does not fit its payload")       \
+    X(TRUNCATED, -231, "connection cut without an end of TLS")                 \
     X(NO_MEMORY, -301, "out of memory")                                        \
     X(IO, -302, "input or output failed")                                      \
     X(CLOSED, -303, "closed before it was done")                               \

@@ -43,6 +43,12 @@ SIO_API void sio_handshake_each_header(const sio_handshake *handshake,
 /* Whether the client uses TLS, be it to a trusted proxy that says so.  Loop. */
 SIO_API bool sio_handshake_secure(const sio_handshake *handshake);
 
+/* Whom the certificate names that the client has shown, and that has been found
+ * in order: its subject, such as "O=Acme, CN=anna"; NULL when it has shown
+ * none. Behind a proxy it is the proxy's.  Loop. */
+SIO_API const char *
+sio_handshake_client_subject(const sio_handshake *handshake);
+
 /* The auth the client sent with its CONNECT: JSON text, "{}" when none.
  * Loop. */
 SIO_API const char *sio_socket_auth(const sio_socket *socket);
@@ -53,7 +59,8 @@ SIO_API SIO_CHECK sio_error sio_socket_auth_unpack(sio_socket *socket,
                                                    const char *format, ...);
 
 /* Writes the whole handshake object as JSON, with the members headers, time,
- * address, xdomain, secure, issued, url, query and auth.  Writes at most
+ * address, xdomain, secure, issued, url, query and auth, and clientSubject
+ * where the client has shown a certificate.  Writes at most
  * `cap` bytes, not terminated, and returns how many there are.  Loop. */
 SIO_API size_t sio_socket_handshake_json(const sio_socket *socket, char *out,
                                          size_t cap);

@@ -63,6 +63,8 @@ SIO_API const char *sio_http_address(const sio_http_request *request); /* as
                                                       sio_handshake_address() */
 SIO_API bool sio_http_secure(const sio_http_request *request);         /* as
                                                        sio_handshake_secure() */
+SIO_API const char *sio_http_client_subject(
+    const sio_http_request *request); /* as sio_handshake_client_subject() */
 SIO_API const void *sio_http_body(const sio_http_request *request, size_t *len);
 
 /* Adds a header to the answer; copied.  As those above.  SIO_ERR_ARGUMENT when

@@ -53,6 +53,8 @@ typedef struct sio_listen_options {
     const char *unix_path;
     unsigned unix_mode; /* permissions of the file, such as 0660; 0: those that
                            umask leaves */
+
+    const sio_tls_options *tls; /* NULL: no TLS */
 } sio_listen_options;
 
 /*
@@ -66,7 +68,8 @@ typedef struct sio_listen_options {
  * sio_server_run() has not been called.
  *
  * Returns SIO_OK, SIO_ERR_ADDRESS (the log says why), SIO_ERR_ARGUMENT for what
- * contradicts itself, SIO_ERR_STATE when it is too late or the server is being
+ * contradicts itself, SIO_ERR_FILE or SIO_ERR_CERTIFICATE for what `tls` names
+ * (the log says why), SIO_ERR_STATE when it is too late or the server is being
  * closed, or SIO_ERR_NO_MEMORY.
  */
 SIO_API SIO_CHECK sio_error sio_server_listen_at(
@@ -79,10 +82,11 @@ SIO_API SIO_CHECK sio_error sio_server_listen_at(
  * that a request is below the longer one has it.  Any number of servers may
  * stand behind one.
  *
- * `inner` listens at no place of its own: sio_server_listen() only has its loops
- * watch, sio_server_listen_at() fails.  They may be the application's, or threads of its own, whatever those
- * of `outer` are.  Each is stopped by itself; a request for one that has closed
- * ends its connection.  Both have to be closed before one is freed.
+ * `inner` listens at no place of its own: sio_server_listen() only has its
+ * loops watch, sio_server_listen_at() fails.  They may be the application's, or
+ * threads of its own, whatever those of `outer` are.  Each is stopped by
+ * itself; a request for one that has closed ends its connection.  Both have to
+ * be closed before one is freed.
  *
  * Returns SIO_OK, SIO_ERR_ARGUMENT when both have the same path, or another one
  * behind that port has it, SIO_ERR_STATE when one of them listens, `outer`
@@ -251,7 +255,12 @@ SIO_API SIO_CHECK sio_error sio_server_post(sio_server *server, sio_post_fn *fn,
     X(RECOVERY_BYTES, "recovery_bytes")                                        \
     X(RECOVERED, "recovered")                                                  \
     X(RECOVERY_FAILED, "recovery_failed")                                      \
-    X(RECOVERY_EXPIRED, "recovery_expired")
+    X(RECOVERY_EXPIRED, "recovery_expired")                                    \
+    X(TLS_HANDSHAKES, "tls_handshakes")                                        \
+    X(TLS_RESUMED, "tls_resumed")                                              \
+    X(TLS_ERRORS, "tls_errors")                                                \
+    X(TLS_TIMEOUTS, "tls_timeouts")                                            \
+    X(TLS_TRUNCATED, "tls_truncated")
 
 typedef enum sio_counter {
 #define SIO_COUNTER_NAME(name, text) SIO_COUNTER_##name,

@@ -52,6 +52,7 @@
 #include "socketio/parser.h"
 #include "socketio/server.h"
 #include "socketio/socket.h"
+#include "socketio/tls.h"
 #include "socketio/types.h"
 
 #endif

@@ -1,0 +1,527 @@
+/* Handshakes: who is let in, by which certificate, how long it may take, and
+ * what becomes of those that break off. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "test/tls_rig.h"
+#include "transport/tls_identity.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* --------------------------------------------------------------- breaking --
+ */
+
+/* The peer ends after each number of bytes, the handshake's and those of two
+ * records behind it. */
+static void break_off_everywhere(sio_error how, size_t step)
+{
+    tls_rig r;
+    tls_conn c;
+    size_t total;
+    tls_rig_init(&r);
+    tls_rig_open(&r);
+    tls_conn_shake(&c, &r, NULL);
+    tls_conn_say(&c, SIO_LIT("first"));
+    tls_conn_say(&c, SIO_LIT("second"));
+    total = c.fed;
+    tls_conn_close(&c);
+    for (size_t at = 0; at < total; at += step) {
+        tls_conn_open(&c, &r, NULL);
+        c.most_fed = at;
+        tls_conn_pump(&c);
+        if (c.client == 0) {
+            tls_conn_say(&c, SIO_LIT("first"));
+            tls_conn_say(&c, SIO_LIT("second"));
+        }
+        assert_int_equal(c.fed, at);
+        assert_int_equal(c.ends, 0);
+        memory_stream_end(&c.under, how);
+        memory_loop_turn(&r.loop);
+        assert_int_equal(c.ends, 1);
+        assert_true(c.why != SIO_OK);
+        assert_true(c.got.len == 0 || c.got.len == 5);
+        tls_conn_close(&c);
+    }
+    tls_rig_deinit(&r);
+}
+
+static void ends_after_any_byte(void **state)
+{
+    (void)state;
+    break_off_everywhere(SIO_OK, 1);
+}
+
+static void breaks_after_any_byte(void **state)
+{
+    (void)state;
+    break_off_everywhere(SIO_ERR_IO, 3);
+}
+
+/* Any one byte of the handshake is another one: nobody gets in, nothing leaks,
+ * and where the server sees it, it says so. */
+static void any_byte_changed(void **state)
+{
+    tls_rig r;
+    tls_conn c;
+    size_t total;
+    (void)state;
+    tls_rig_init(&r);
+    tls_rig_open(&r);
+    tls_conn_shake(&c, &r, NULL);
+    total = c.fed;
+    tls_conn_close(&c);
+    for (size_t at = 0; at < total; at += 2) {
+        tls_conn_open(&c, &r, NULL);
+        c.most_fed = at;
+        tls_conn_pump(&c);
+        if (c.to_server.len != 0) {
+            c.to_server.base[0] ^= 0x55;
+        }
+        c.most_fed = SIZE_MAX;
+        tls_conn_pump(&c);
+        /* The minor version of the first record is not looked at. */
+        assert_int_equal(tls_conn_is_open(&c), at == 2);
+        tls_conn_close(&c);
+    }
+    assert_int_equal(tls_rig_count(&r, SIO_COUNTER_TLS_HANDSHAKES), 2);
+    tls_rig_deinit(&r);
+}
+
+static void no_tls_at_all(void **state)
+{
+    static const sio_bytes starts[] = {
+        SIO_LIT_INIT("\x15\x03\x01\x00\x02\x02\x28"),
+        SIO_LIT_INIT("\x16\x03\x01\xff\xff\x01"),
+        SIO_LIT_INIT("\x80\x2e\x01\x00\x02\x00\x15\x00\x00"),
+        SIO_LIT_INIT("\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
+        SIO_LIT_INIT("\x16\x03\x01\x00\x00\x16\x03\x01\x00\x00"),
+        SIO_LIT_INIT("\x16\x03\x01\x00\x04\x01\xff\xff\xff"),
+        SIO_LIT_INIT("\x17\x03\x03\x00\x05hello"),
+    };
+    tls_rig r;
+    tls_conn c;
+    (void)state;
+    tls_rig_init(&r);
+    tls_rig_open(&r);
+    for (size_t i = 0; i < COUNT(starts); i++) {
+        tls_conn_open(&c, &r, NULL);
+        c.client = 1; /* it is not asked */
+        (void)memory_stream_feed(&c.under, starts[i], 0);
+        tls_conn_pump(&c);
+        memory_loop_turn(&r.loop);
+        assert_int_equal(tls_rig_count(&r, SIO_COUNTER_TLS_ERRORS), i + 1);
+        assert_string_equal(r.logged.event, "tls_refused");
+        /* It may go on for a moment, so that it reads why. */
+        assert_true(c.under.shut);
+        assert_int_equal(c.ends, 0);
+        (void)memory_stream_feed(&c.under, SIO_LIT("more and more"), 1);
+        memory_loop_advance(&r.loop, 1000);
+        assert_int_equal(c.ends, 1);
+        assert_int_equal(c.why, SIO_ERR_TLS);
+        tls_conn_close(&c);
+    }
+    tls_rig_deinit(&r);
+}
+
+static void plain_http_is_answered(void **state)
+{
+    static const char want[] = "HTTP/1.1 400 Bad Request\r\n";
+    tls_rig r;
+    tls_conn c;
+    (void)state;
+    tls_rig_init(&r);
+    tls_rig_open(&r);
+    tls_conn_open(&c, &r, NULL);
+    c.client = 1;
+    (void)memory_stream_feed(
+        &c.under, SIO_LIT("GET /socket.io/?EIO=4 HTTP/1.1\r\n\r\n"), 0);
+    tls_conn_pump(&c);
+    assert_true(c.under.out.len > sizeof(want));
+    assert_memory_equal(c.under.out.base, want, sizeof(want) - 1);
+    sio_bytes answer = sio_buf_view(&c.under.out);
+    const uint8_t *body = memmem(answer.base, answer.len, "\r\n\r\n", 4);
+    assert_non_null(body);
+    assert_int_equal(answer.base + answer.len - (body + 4), 42);
+    assert_true(c.under.shut);
+    assert_non_null(strstr(r.logged.text, "plain HTTP"));
+    memory_stream_end(&c.under, SIO_OK);
+    assert_int_equal(c.why, SIO_ERR_TLS);
+    tls_conn_close(&c);
+    tls_rig_deinit(&r);
+}
+
+static void it_has_to_be_done_in_time(void **state)
+{
+    tls_rig r;
+    tls_conn c, silent;
+    (void)state;
+    tls_rig_init(&r);
+    r.options.handshake_timeout_ms = 3000;
+    tls_rig_open(&r);
+    tls_conn_open(&c, &r, NULL);
+    tls_conn_open(&silent, &r, NULL);
+    c.most_fed = 300;
+    tls_conn_pump(&c);
+    memory_loop_advance(&r.loop, 2999);
+    assert_int_equal(c.ends + silent.ends, 0);
+    memory_loop_advance(&r.loop, 1);
+    assert_int_equal(c.why, SIO_ERR_TIMEOUT);
+    assert_int_equal(silent.why, SIO_ERR_TIMEOUT);
+    assert_int_equal(tls_rig_count(&r, SIO_COUNTER_TLS_TIMEOUTS), 2);
+    assert_int_equal(r.logged.count, 1); /* the silent one is none to tell of */
+    tls_conn_close(&c);
+    tls_conn_close(&silent);
+
+    tls_conn_shake(&c, &r, NULL);
+    memory_loop_advance(&r.loop, 100000);
+    assert_int_equal(c.ends, 0);
+    tls_conn_close(&c);
+    tls_rig_deinit(&r);
+}
+
+/* ------------------------------------------------------------------ turns --
+ */
+
+#define CROWD 30
+
+/* In a turn of the loop no more than one of many gets through what takes long:
+ * the server's part of the key exchange. */
+static void a_turn_makes_few_steps(void **state)
+{
+    static tls_conn crowd[CROWD];
+    tls_rig r;
+    size_t done = 0, turns = 0;
+    (void)state;
+    tls_rig_init(&r);
+    tls_rig_open(&r);
+    for (size_t i = 0; i < CROWD; i++) {
+        tls_conn_open(&crowd[i], &r, NULL);
+        crowd[i].client = mbedtls_ssl_handshake(&crowd[i].ssl);
+        sio_buf hello = crowd[i].to_server;
+        (void)memory_stream_feed(&crowd[i].under, sio_buf_view(&hello), 0);
+        sio_buf_consume(&crowd[i].to_server, hello.len);
+    }
+    while (done < CROWD) {
+        size_t now = 0;
+        memory_loop_turn(&r.loop);
+        for (size_t i = 0; i < CROWD; i++) {
+            const tp_tls *tls = tls_conn_inside(&crowd[i]);
+            now +=
+                tls->set_up && tls->ssl.state > MBEDTLS_SSL_SERVER_KEY_EXCHANGE;
+        }
+        assert_true(now - done <= 1);
+        done = now;
+        turns++;
+    }
+    assert_true(turns >= CROWD);
+    for (size_t i = 0; i < CROWD; i++) {
+        tls_conn_pump(&crowd[i]);
+        assert_true(tls_conn_is_open(&crowd[i]));
+        tls_conn_close(&crowd[i]);
+    }
+    tls_rig_deinit(&r);
+}
+
+/* One that is open does not wait for those. */
+static void others_go_on_meanwhile(void **state)
+{
+    static tls_conn crowd[CROWD];
+    tls_rig r;
+    tls_conn c;
+    (void)state;
+    tls_rig_init(&r);
+    tls_rig_open(&r);
+    tls_conn_shake(&c, &r, NULL);
+    for (size_t i = 0; i < CROWD; i++) {
+        tls_conn_open(&crowd[i], &r, NULL);
+        crowd[i].client = mbedtls_ssl_handshake(&crowd[i].ssl);
+        sio_buf hello = crowd[i].to_server;
+        (void)memory_stream_feed(&crowd[i].under, sio_buf_view(&hello), 0);
+        sio_buf_consume(&crowd[i].to_server, hello.len);
+    }
+    tls_conn_say(&c, SIO_LIT("healthy"));
+    assert_int_equal(c.got.len, 7);
+    for (size_t i = 0; i < CROWD; i++) {
+        tls_conn_close(&crowd[i]);
+    }
+    tls_conn_close(&c);
+    tls_rig_deinit(&r);
+}
+
+/* ----------------------------------------------------------------- choice --
+ */
+
+static void check_name(tls_rig *r, const char *host, const char *want)
+{
+    const tls_client_options o = {.host = host};
+    tls_conn c;
+    char name[256];
+    tls_conn_open(&c, r, &o);
+    /* Whether the name is right is not the question. */
+    mbedtls_ssl_conf_authmode(&c.conf, MBEDTLS_SSL_VERIFY_OPTIONAL);
+    tls_conn_pump(&c);
+    assert_true(tls_conn_is_open(&c));
+    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&c.ssl);
+    assert_true(mbedtls_x509_dn_gets(name, sizeof(name), &crt->subject) > 0);
+    assert_string_equal(name, want);
+    tls_conn_close(&c);
+}
+
+static void the_name_chooses(void **state)
+{
+    tls_rig r;
+    (void)state;
+    tls_rig_init(&r);
+    tls_rig_add(&r, tls_cert_server());
+    tls_rig_add(&r, tls_cert_rsa());
+    tls_rig_open(&r);
+    check_name(&r, "localhost", "CN=localhost");
+    check_name(&r, "www.example.com", "CN=localhost");
+    check_name(&r, "rsa.example.org", "CN=rsa.example.org");
+    check_name(&r, "RSA.Example.ORG", "CN=rsa.example.org");
+    check_name(&r, "elsewhere.test", "CN=localhost");
+    check_name(&r, NULL, "CN=localhost");
+    tls_rig_deinit(&r);
+}
+
+static void names_match_whole_labels(void **state)
+{
+    static const struct {
+        const char *pattern, *name;
+        bool match;
+    } rows[] = {
+        {"example.com", "example.com", true},
+        {"example.com", "EXAMPLE.com", true},
+        {"example.com", "example.co", false},
+        {"example.com", "an.example.com", false},
+        {"*.example.com", "an.example.com", true},
+        {"*.example.com", "example.com", false},
+        {"*.example.com", ".example.com", false},
+        {"*.example.com", "one.an.example.com", false},
+        {"*.Example.com", "AN.example.COM", true},
+        {"*", "example", false},
+        {"*.", "a.", false},
+        {"a*.example.com", "an.example.com", false},
+        {"", "", false},
+        {"", "a", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        sio_bytes pattern = {(const uint8_t *)rows[i].pattern,
+                             strlen(rows[i].pattern)};
+        sio_bytes name = {(const uint8_t *)rows[i].name, strlen(rows[i].name)};
+        bool match = tp_tls_name_matches(pattern, name);
+        if (match != rows[i].match) {
+            fail_msg("%s for %s: %d", rows[i].pattern, rows[i].name, match);
+        }
+    }
+}
+
+static void only_http_is_spoken(void **state)
+{
+    static const char *const both[] = {"h2", "http/1.1", NULL};
+    static const char *const other[] = {"h2", NULL};
+    const tls_client_options may = {.host = "localhost", .alpn = both};
+    const tls_client_options must = {.host = "localhost", .alpn = other};
+    tls_rig r;
+    tls_conn c;
+    (void)state;
+    tls_rig_init(&r);
+    tls_rig_open(&r);
+    tls_conn_shake(&c, &r, &may);
+    assert_string_equal(mbedtls_ssl_get_alpn_protocol(&c.ssl), "http/1.1");
+    tls_conn_close(&c);
+    tls_conn_open(&c, &r, &must);
+    tls_conn_pump(&c);
+    assert_int_equal(c.client, MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
+    assert_false(tls_conn_is_open(&c));
+    tls_conn_close(&c);
+    tls_rig_deinit(&r);
+}
+
+static void old_versions_are_refused(void **state)
+{
+#if MBEDTLS_VERSION_MAJOR < 3
+    const tls_client_options old = {.host = "localhost", .old = true};
+    tls_rig r;
+    tls_conn c;
+    (void)state;
+    tls_rig_init(&r);
+    tls_rig_open(&r);
+    tls_conn_open(&c, &r, &old);
+    tls_conn_pump(&c);
+    assert_int_equal(c.client, MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
+    assert_int_equal(tls_rig_count(&r, SIO_COUNTER_TLS_ERRORS), 1);
+    tls_conn_close(&c);
+    tls_rig_deinit(&r);
+#else
+    (void)state;
+    skip(); /* no client of that library speaks them */
+#endif
+}
+
+/* --------------------------------------------------------------- resuming --
+ */
+
+/* Connects twice, with the session of the first.  Returns whether the second
+ * has resumed it. */
+static bool resumes(tls_rig *r, void (*between)(tls_rig *r),
+                    const tls_cert *cert)
+{
+    tls_client_options o = {.host = "localhost", .cert = cert};
+    uint64_t before = tls_rig_count(r, SIO_COUNTER_TLS_RESUMED);
+    mbedtls_ssl_session session;
+    tls_conn c;
+    mbedtls_ssl_session_init(&session);
+    tls_conn_shake(&c, r, &o);
+    assert_int_equal(mbedtls_ssl_get_session(&c.ssl, &session), 0);
+    tls_conn_close(&c);
+    if (between != NULL) {
+        between(r);
+    }
+    o.session = &session;
+    tls_conn_shake(&c, r, &o);
+    tls_conn_say(&c, SIO_LIT("again"));
+    assert_int_equal(c.got.len, 5);
+    const char *subject = tp_stream_subject(c.stream);
+    assert_true((cert == NULL) == (subject == NULL));
+    tls_conn_close(&c);
+    mbedtls_ssl_session_free(&session);
+    return tls_rig_count(r, SIO_COUNTER_TLS_RESUMED) == before + 1;
+}
+
+static void reload(tls_rig *r)
+{
+    assert_int_equal(tp_tls_place_reload(&r->place, NULL, &r->log), SIO_OK);
+}
+
+static void check_resuming(bool tickets, uint32_t cache, bool want)
+{
+    tls_rig r;
+    tls_rig_init(&r);
+    r.options.session_tickets = tickets;
+    r.options.session_cache = cache;
+    tls_rig_open(&r);
+    assert_int_equal(resumes(&r, NULL, NULL), want);
+    assert_int_equal(resumes(&r, reload, NULL), want);
+    tls_rig_deinit(&r);
+}
+
+static void sessions_are_resumed(void **state)
+{
+    (void)state;
+    check_resuming(true, 0, true);
+    check_resuming(false, 10, true);
+    check_resuming(false, 0, false);
+}
+
+/* ---------------------------------------------------------------- clients --
+ */
+
+static void ask(tls_rig *r, sio_tls_client_certs how)
+{
+    tls_rig_init(r);
+    r->options.client_certs = how;
+    r->options.client_ca_pem = tls_cert_ca()->cert;
+    tls_rig_open(r);
+}
+
+static void check_client(tls_rig *r, const tls_cert *cert, bool enters,
+                         const char *subject)
+{
+    const tls_client_options o = {.host = "localhost", .cert = cert};
+    uint64_t errors = tls_rig_count(r, SIO_COUNTER_TLS_ERRORS);
+    tls_conn c;
+    tls_conn_open(&c, r, &o);
+    tls_conn_pump(&c);
+    assert_int_equal(tls_conn_is_open(&c), enters);
+    if (enters && subject != NULL) {
+        assert_string_equal(tp_stream_subject(c.stream), subject);
+    } else if (enters) {
+        assert_null(tp_stream_subject(c.stream));
+    } else {
+        assert_int_equal(c.client, MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
+    }
+    tls_conn_close(&c);
+    assert_int_equal(tls_rig_count(r, SIO_COUNTER_TLS_ERRORS),
+                     errors + (enters ? 0 : 1));
+}
+
+static const tls_cert *stranger(void)
+{
+    static const tls_cert *slot;
+    if (slot == NULL) {
+        slot = tls_cert_make(&(tls_cert_options){
+            .subject = "CN=stranger",
+            .issuer = tls_cert_other_ca(),
+            .issuer_subject = "CN=Another CA",
+        });
+    }
+    return slot;
+}
+
+static void certificates_are_required(void **state)
+{
+    tls_rig r;
+    (void)state;
+    ask(&r, SIO_TLS_CLIENT_CERTS_REQUIRED);
+    check_client(&r, tls_cert_client(), true, "O=Acme, CN=anna");
+    check_client(&r, NULL, false, NULL);
+    check_client(&r, stranger(), false, NULL);
+    assert_non_null(strstr(r.logged.text, "trusted"));
+    check_client(&r, tls_cert_expired_client(), false, NULL);
+    assert_non_null(strstr(r.logged.text, "expired"));
+    tls_rig_deinit(&r);
+}
+
+static void certificates_are_optional(void **state)
+{
+    tls_rig r;
+    (void)state;
+    ask(&r, SIO_TLS_CLIENT_CERTS_OPTIONAL);
+    check_client(&r, tls_cert_client(), true, "O=Acme, CN=anna");
+    check_client(&r, NULL, true, NULL);
+    check_client(&r, stranger(), false, NULL);
+    check_client(&r, tls_cert_expired_client(), false, NULL);
+    assert_non_null(strstr(r.logged.text, "expired"));
+    tls_rig_deinit(&r);
+}
+
+/* Who resumes is still who it was, but not after other rules may hold. */
+static void who_resumes_is_known(void **state)
+{
+    tls_rig r;
+    (void)state;
+    ask(&r, SIO_TLS_CLIENT_CERTS_REQUIRED);
+    assert_true(resumes(&r, NULL, tls_cert_client()));
+    assert_false(resumes(&r, reload, tls_cert_client()));
+    tls_rig_deinit(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ends_after_any_byte),
+        cmocka_unit_test(breaks_after_any_byte),
+        cmocka_unit_test(any_byte_changed),
+        cmocka_unit_test(no_tls_at_all),
+        cmocka_unit_test(plain_http_is_answered),
+        cmocka_unit_test(it_has_to_be_done_in_time),
+        cmocka_unit_test(a_turn_makes_few_steps),
+        cmocka_unit_test(others_go_on_meanwhile),
+        cmocka_unit_test(the_name_chooses),
+        cmocka_unit_test(names_match_whole_labels),
+        cmocka_unit_test(only_http_is_spoken),
+        cmocka_unit_test(old_versions_are_refused),
+        cmocka_unit_test(sessions_are_resumed),
+        cmocka_unit_test(certificates_are_required),
+        cmocka_unit_test(certificates_are_optional),
+        cmocka_unit_test(who_resumes_is_known),
+    };
+    return cmocka_run_group_tests_name("tls_handshake", tests, NULL, NULL);
+}
