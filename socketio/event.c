@@ -29,7 +29,9 @@ void sio_event_init(sio_event *event, sio_socket *socket,
 void sio_event_deinit(sio_event *event)
 {
     sio_event_free_tree(event);
-    sio_arena_deinit(&event->arena);
+    if (event->arena.blocks != NULL) { /* mostly not: worth no call */
+        sio_arena_deinit(&event->arena);
+    }
 }
 
 /* Leaves out those that were taken back during a walk. */
@@ -130,16 +132,14 @@ static bool is_named(const sio_handlers *handlers, sio_bytes raw)
 }
 
 /* The handlers of `at` by name, or NULL.  A name with an escape has to be
- * decoded first.  Only those that come first are remembered. */
-static sio_handlers *find_handlers(sio_event *event, const sio_namespace *at)
+ * decoded first.  Only those that come first are remembered, as the loop's
+ * `latest`, which lives as long. */
+__attribute__((noinline)) static sio_handlers *
+find_handlers(sio_event *event, const sio_namespace *at)
 {
     sio_bytes raw = event->raw_name, name = raw;
     sio_local *local = event->socket->local;
     bool is_first = at == sio_namespace_first(event->socket->nsp);
-    sio_handlers *latest = is_first ? local->latest : NULL; /* lives as long */
-    if (latest != NULL && is_named(latest, raw)) {
-        return latest;
-    }
     if (raw.base[0] == '"' && memchr(raw.base, '\\', raw.len) == NULL) {
         name = (sio_bytes){raw.base + 1, raw.len - 2};
     } else if (raw.base[0] == '"') {
@@ -190,11 +190,8 @@ void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
     sio_event_deinit(&event);
 }
 
-/* Calls what `at`, the socket's namespace or its parent, has for the event. */
-static void run_named(const sio_namespace *at, sio_event *event)
+static void run_found(sio_handlers *handlers, sio_event *event)
 {
-    sio_handlers *handlers =
-        at->handlers.count == 0 ? NULL : find_handlers(event, at);
     if (handlers != NULL) {
         event->name = handlers->name;
         sio_handlers_run(handlers, event->socket, event);
@@ -205,12 +202,16 @@ void sio_event_deliver(sio_event *event)
 {
     sio_socket *socket = event->socket;
     sio_namespace *nsp = socket->nsp;
+    sio_handlers *latest = socket->local->latest;
     if (event->raw_name.len == 0) {
         return;
     }
-    run_named(sio_namespace_first(nsp), event);
+    run_found(latest != NULL && is_named(latest, event->raw_name)
+                  ? latest
+                  : find_handlers(event, sio_namespace_first(nsp)),
+              event);
     if (nsp->parent != NULL && socket->state == SIO_SOCKET_CONNECTED) {
-        run_named(nsp, event);
+        run_found(find_handlers(event, nsp), event);
     }
 }
 
