@@ -68,6 +68,7 @@ static void open_session(script *s, place *slot, unsigned kind)
         return;
     }
     s->opens++;
+    s->rig.protocol = (kind & 2) != 0 ? &eio_protocol_3 : &eio_protocol_4;
     rig_client *client = rig_try_open(
         &s->rig, kind % 2 == 0 ? MEMORY_POLLING : MEMORY_WEBSOCKET, &err);
     REQUIRE(client != NULL);

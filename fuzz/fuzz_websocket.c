@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 typedef struct weather {
     uint64_t state;
     bool fair; /* all at once, and no limit to what is sent */
+    const eio_protocol *protocol;
 } weather;
 
 static size_t draw(weather *w, size_t most)
@@ -44,7 +45,7 @@ static void make_stream(sio_bytes in, sio_buf *out)
 static void run(ws_rig *rig, weather *w, sio_bytes in)
 {
     size_t at = 0;
-    ws_rig_init(rig, false, w->fair ? SIZE_MAX : 0);
+    ws_rig_init_as(rig, w->protocol, false, w->fair ? SIZE_MAX : 0);
     rig->echo = true;
     rig->config.limits.max_message = 500;
     rig->config.limits.max_fragments = 8;
@@ -86,12 +87,13 @@ static void check_sent(const ws_rig *rig, uint16_t *code)
                                      seen.payload.base[1]);
         } else if (seen.opcode != TP_WS_OP_PONG) {
             bool text = seen.opcode == TP_WS_OP_TEXT;
-            REQUIRE(!text || seen.payload.base[0] == '4');
+            bool typed = text || rig->home.protocol->typed_binary;
+            REQUIRE(!typed || seen.payload.base[0] == (text ? '4' : 4));
             sio_bytes data = seen.payload;
             REQUIRE(sio_buf_append(&echoes, text ? SIO_LIT("4[")
                                                  : SIO_LIT("b[")) == SIO_OK);
-            data.base += text;
-            data.len -= text;
+            data.base += typed;
+            data.len -= typed;
             REQUIRE(sio_buf_append(&echoes, data) == SIO_OK);
             REQUIRE(sio_buf_append(&echoes, SIO_LIT("];")) == SIO_OK);
         }
@@ -120,6 +122,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < 4; i++) {
         storm.state = storm.state << 8 | data[i];
     }
+    calm.protocol = storm.protocol =
+        data[0] % 2 == 0 ? &eio_protocol_4 : &eio_protocol_3;
     make_stream((sio_bytes){data + 4, size - 4}, &in);
     run(&fair, &calm, sio_buf_view(&in));
     run(&foul, &storm, sio_buf_view(&in));

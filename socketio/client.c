@@ -295,6 +295,28 @@ static void on_binary(sio_client *client, sio_bytes data)
     free(in);
 }
 
+/* Tries another text for one that could not be read, for `err`. */
+__attribute__((cold)) static sio_error try_again(sio_client *client,
+                                                 sio_bytes text, sio_error err)
+{
+    const sio_dialect *dialect = sio_dialect_of(client);
+    sio_bytes other = {NULL, 0};
+    sio_packet packet;
+    if (err != SIO_ERR_ATTACHMENTS || dialect->amend == NULL) {
+        return err;
+    }
+    uint8_t *amended = dialect->amend(text, &other.len);
+    other.base = amended;
+    if (amended != NULL) {
+        err = sio_packet_decode(other, &client->loop->core->limits, &packet);
+    }
+    if (amended != NULL && err == SIO_OK) {
+        on_packet(client, &packet, NULL);
+    }
+    free(amended);
+    return err;
+}
+
 static void on_text(sio_client *client, sio_bytes text)
 {
     sio_packet packet;
@@ -309,6 +331,8 @@ static void on_text(sio_client *client, sio_bytes text)
                   : keep_incoming(client, text);
     } else if (err == SIO_OK) {
         on_packet(client, &packet, NULL);
+    } else {
+        err = try_again(client, text, err);
     }
     if (err != SIO_OK) {
         drop_incoming(client);

@@ -91,6 +91,27 @@ static sio_error read_connect(sio_packet *packet, char **owned)
     return make_object(nsp, &packet->payload, owned);
 }
 
+/* Clients can be told to call any event or ack binary, also one with nothing
+ * binary in it: `50-` for `2`. */
+static uint8_t *amend(sio_bytes text, size_t *len)
+{
+    if (text.len < 3 || memcmp(text.base + 1, "0-", 2) != 0 ||
+        (text.base[0] != '0' + SIO_PACKET_BINARY_EVENT &&
+         text.base[0] != '0' + SIO_PACKET_BINARY_ACK)) {
+        return NULL;
+    }
+    uint8_t *out = malloc(text.len - 2);
+    if (out == NULL) {
+        return NULL;
+    }
+    out[0] = text.base[0] == '0' + SIO_PACKET_BINARY_EVENT
+                 ? '0' + SIO_PACKET_EVENT
+                 : '0' + SIO_PACKET_ACK;
+    memcpy(out + 1, text.base + 3, text.len - 3);
+    *len = text.len - 2;
+    return out;
+}
+
 /* ------------------------------------------------------------------- ids -- */
 
 /* Clients know the id without being told: the session's, behind the name of
@@ -140,6 +161,7 @@ static void write_refusal(sio_writer *w, const void *arg)
 const sio_dialect sio_dialect_4 = {
     .joins_main = true,
     .read_connect = read_connect,
+    .amend = amend,
     .make_id = make_id,
     .write_connect = write_connect,
     .write_refusal = write_refusal,

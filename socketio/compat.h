@@ -26,6 +26,10 @@ typedef struct sio_dialect {
      * NO_MEMORY. */
     sio_error (*read_connect)(sio_packet *packet, char **owned);
 
+    /* Gives another text for a packet that cannot be read, on the heap, or NULL
+     * where there is none, or no memory.  NULL where there never is. */
+    uint8_t *(*amend)(sio_bytes text, size_t *len);
+
     /* Gives a socket its id; it has a client and a namespace.  May fail with
      * NO_MEMORY or RANDOM. */
     sio_error (*make_id)(sio_socket *socket);

@@ -91,6 +91,7 @@ static const struct {
     {B("1 :2"), TEXT, "", LENGTH},
     {B("1.0:2"), TEXT, "", LENGTH},
     {B("1e0:2"), TEXT, "", LENGTH},
+    {B(";:4aaaaaaaaaa"), TEXT, "", LENGTH}, /* 11, if it were a digit */
     {B("0x1:2"), TEXT, "", LENGTH},
     {B("\u0661:2"), TEXT, "", LENGTH},
     {B("4a\x1e" "4b"), TEXT, "", LENGTH},
@@ -122,6 +123,7 @@ static const struct {
     {B("\0\1\xff"), OCTETS, "", LENGTH},
     {B("\0" "1\xff" "2"), OCTETS, "", LENGTH},
     {B("\0\x0a\xff" "2"), OCTETS, "", LENGTH},
+    {B("\0\x0a\xff" "4aaaaaaaaa"), OCTETS, "", LENGTH},
     {B("\0\1\xff" "2\0"), OCTETS, "2[];", LENGTH},
     {B("\0\1\xff" "2x"), OCTETS, "2[];", TYPE},
     {B("\2\1\xff" "2"), OCTETS, "", TYPE},

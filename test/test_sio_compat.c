@@ -18,13 +18,31 @@
 
 static sio_rig rig;
 
+static void on_hi(sio_socket *socket, sio_event *event, void *arg)
+{
+    (void)event;
+    (void)arg;
+    (void)sio_socket_emit(socket, "back", NULL);
+}
+
+static void on_ack(sio_socket *socket, sio_event *event, void *arg)
+{
+    (void)socket;
+    (void)arg;
+    (void)sio_event_ack_args(event, sio_event_args(event));
+}
+
 static int setup(void **state)
 {
     (void)state;
     sio_rig_init(&rig);
     rig.engine.protocol = &eio_protocol_3;
+    sio_namespace *b = sio_rig_of(&rig, "/b");
     sio_rig_listen(rig.root);
-    sio_rig_listen(sio_rig_of(&rig, "/b"));
+    sio_rig_listen(b);
+    assert_int_equal(sio_namespace_on(rig.root, "hi", on_hi, NULL), SIO_OK);
+    assert_int_equal(sio_namespace_on(b, "hi", on_hi, NULL), SIO_OK);
+    assert_int_equal(sio_namespace_on(rig.root, "ack", on_ack, NULL), SIO_OK);
     return 0;
 }
 
@@ -191,6 +209,47 @@ static void test_payload(void **state)
                         "{\"a\":\"1\"}");
 }
 
+/* What is called binary and is not. */
+static void test_hollow(void **state)
+{
+    static const struct {
+        const char *packet, *said;
+    } hollow[] = {
+        {"50-[\"hi\",1]", " 42[\"back\"]"},
+        {"50-/b,[\"hi\"]", " 42/b,[\"back\"]"},
+        {"50-7[\"ack\",\"x\"]", " 437[\"x\"]"},
+        {"60-99[]", ""}, /* of no known id */
+        {"50-[\"hi\",{\"_placeholder\":true,\"num\":0}]", " 42[\"back\"]"},
+        {"50-", ""},
+        {"50-[", " close"},
+        {"50-/c,[\"hi\"]", " close"},
+        {"500-[\"hi\"]", " close"},
+        {"50", " close"},
+        {"40-[\"hi\"]", " close"},
+        {"55-[\"hi\"]", " close"}, /* more than there may be */
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(hollow); i++) {
+        sio_peer peer = open_peer();
+        sio_peer_send(&peer, "0/b");
+        (void)sio_peer_said(&peer);
+        sio_peer_send(&peer, hollow[i].packet);
+        print_message("%s\n", hollow[i].packet);
+        assert_string_equal(sio_peer_said(&peer), hollow[i].said);
+    }
+    rig.engine.protocol = &eio_protocol_4;
+    sio_peer peer = sio_rig_join(&rig, "c");
+    sio_peer_send(&peer, "50-[\"hi\"]");
+    assert_string_equal(sio_peer_said(&peer), " close");
+
+    /* Not between a packet and its attachments. */
+    rig.engine.protocol = &eio_protocol_3;
+    peer = open_peer();
+    sio_peer_send(&peer, "51-[\"hi\",{\"_placeholder\":true,\"num\":0}]");
+    sio_peer_send(&peer, "50-[\"hi\"]");
+    assert_string_equal(sio_peer_said(&peer), " close");
+}
+
 /* ------------------------------------------------------------- refusals -- */
 
 static void refuse(sio_socket *socket, sio_next *next, void *arg)
@@ -286,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ids, setup, teardown),
         cmocka_unit_test_setup_teardown(test_auth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_payload, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hollow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_main_middleware, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connect_timeout, setup, teardown),

@@ -56,7 +56,7 @@ describe('text', () => {
     const ends = ['4é😀', 'b4AQID', '2', '4z'].map((_, i, all) => encodeText(...all.slice(0, i + 1)).length);
     for (let length = 0; length < GOOD.length; length++) {
       const prefix = GOOD.slice(0, length);
-      if (!prefix.isWellFormed()) continue;
+      if (/[\ud800-\udbff]$/.test(prefix)) continue;
       assert.equal(await survives(prefix), ends.includes(length), JSON.stringify(prefix));
     }
   });

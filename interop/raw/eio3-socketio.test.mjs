@@ -140,7 +140,7 @@ describe('errors', () => {
     ws.destroy();
   });
 
-  const WRONG = ['4', '4x', '42{}', '47', '42/foo,["a"]', '41/foo,', '44"x"', '40/foo,{', '42["connect"]', '450-["a"]', '451-["a"'];
+  const WRONG = ['4', '4x', '42{}', '47', '42/foo,["a"]', '41/foo,', '44"x"', '40/foo,{', '42["connect"]', '451-["a"'];
   for (const packet of WRONG) {
     test(`V309 ${packet} closes`, async () => {
       const ws = await join();
@@ -159,6 +159,40 @@ describe('errors', () => {
 });
 
 describe('events', () => {
+  test('V310 what a client calls binary and is not', { skip: oursOnly('closes') }, async () => {
+    const ws = await join();
+    ws.sendText('450-3["echo","x"]');
+    await ws.text('433["x"]');
+    ws.destroy();
+  });
+
+  test('V310 msgpack: one binary message for each packet, behind the type', { skip: oursOnly('is not set up here') }, async () => {
+    const { decode, encode } = await import('notepack.io').then((pack) => pack.default ?? pack);
+    const packed = await startServer('sio-client', { ...QUIET, eio3: true, parser: 'msgpack' });
+    try {
+      const ws = await WebSocketWire3.session(packed, { path: PATH });
+      const read = async () => {
+        const data = await ws.binary();
+        assert.equal(data[0], 4);
+        return decode(data.subarray(1));
+      };
+      const send = (packet) => ws.send(OP.BINARY, Buffer.concat([Buffer.from([4]), encode(packet)]));
+      const connected = await read();
+      assert.deepEqual([connected.type, connected.nsp, connected.data ?? null], [0, '/', null]);
+      send({ type: 0, nsp: '/foo?a=b' });
+      assert.equal((await read()).nsp, '/foo');
+      send({ type: 2, nsp: '/foo', id: 1, data: ['getId'] });
+      assert.deepEqual((await read()).data, [`/foo#${ws.sid}`]);
+      send({ type: 0, nsp: '/no' });
+      assert.deepEqual((await read()).data, 'Auth failed (custom namespace)');
+      send({ type: 2, nsp: '/', id: 2, data: ['echo', Buffer.from([1, 2])] });
+      assert.deepEqual([...(await read()).data[0]], [1, 2]);
+      ws.destroy();
+    } finally {
+      await packed.stop();
+    }
+  });
+
   test('V310 acks both ways, with binary', async () => {
     const ws = await join();
     ws.sendText('42["ack"]');
