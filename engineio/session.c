@@ -269,6 +269,7 @@ void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
                         sio_error why)
 {
     eio_engine *engine = s->engine;
+    eio_rate_end(s);
     eio_transport *tp = eio_session_uncarry(s);
 
     assert(s->state != EIO_STATE_CLOSED);
@@ -287,6 +288,9 @@ void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
                   why == SIO_OK ? "" : ", ",
                   why == SIO_OK ? "" : sio_error_text(why));
     eio_session_unlist(s);
+    if (engine->census != NULL) {
+        engine->census->ended(engine->census->arg, s->request);
+    }
     engine->events->closed(eio_session_user(s), s, reason, why);
 }
 
@@ -396,6 +400,9 @@ static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
     if (!is_open(s)) {
         return;
     }
+    if (s->rate != NULL && !eio_rate_admit(s, packet)) {
+        return;
+    }
     if (s->engine->tap != NULL) {
         s->engine->tap->received(eio_session_user(s), packet);
         if (!is_open(s)) {
@@ -475,6 +482,9 @@ void eio_session_carry(eio_session *s, eio_transport *tp)
     tp->events = &carrier_events;
     tp->owner = s;
     eio_count(s->engine, tp->ops->counter);
+    if (s->rate != NULL) {
+        eio_rate_carried(s);
+    }
 }
 
 eio_transport *eio_session_uncarry(eio_session *s)
@@ -508,6 +518,10 @@ static void on_timer(sio_timer *timer)
     if (s->state == EIO_STATE_CLOSING) {
         eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_FORCED_CLOSE,
                            s->blame != SIO_OK ? s->blame : SIO_ERR_TIMEOUT);
+        return;
+    }
+    if (s->rate != NULL && eio_rate_excuses(s)) {
+        rearm(s);
         return;
     }
     switch (eio_heartbeat_tick(&s->heartbeat, eio_now(s->engine))) {
@@ -562,9 +576,13 @@ sio_error eio_session_new(eio_engine *engine, eio_request *request,
         memcpy(own, sid.base, len);
     }
     if (err == SIO_OK) {
+        err = eio_rate_begin(s);
+    }
+    if (err == SIO_OK) {
         err = sio_map_insert(&engine->sessions, &s->node);
     }
     if (err != SIO_OK) {
+        eio_rate_end(s);
         free(s);
         return err;
     }

@@ -30,6 +30,7 @@ struct eio_session {
     eio_request *request; /* owned */
     sio_timer timer;      /* the heartbeat's; in CLOSING the end of patience */
     eio_heartbeat heartbeat;
+    eio_rate *rate; /* owned; NULL where it may send as much as it likes */
     eio_engine *engine;
     eio_transport *transport; /* NULL once it is gone */
     sio_frameq outbox;        /* what the transport could not take yet */

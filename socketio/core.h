@@ -91,13 +91,15 @@ typedef struct sio_core {
     uint32_t connect_timeout; /* ms */
     uint32_t max_namespaces;
     uint32_t max_rooms;
-    size_t max_binary;   /* bytes in the attachments of one packet */
-    sio_hash_key secret; /* of the maps of all namespaces */
-    sio_lock making;     /* held, before `lock`, while a new namespace is told
-                            of; see parent.c */
-    sio_lock lock;       /* for `namespaces`, `dynamic`, and who is in those */
-    sio_map namespaces;  /* of sio_namespace, by name; not parents */
-    sio_link parents;    /* of sio_parent, in order; Setup */
+    uint32_t max_acks;           /* awaited from one socket */
+    uint32_t attachment_timeout; /* ms, for all attachments of one packet */
+    size_t max_binary;           /* bytes in the attachments of one packet */
+    sio_hash_key secret;         /* of the maps of all namespaces */
+    sio_lock making;    /* held, before `lock`, while a new namespace is told
+                           of; see parent.c */
+    sio_lock lock;      /* for `namespaces`, `dynamic`, and who is in those */
+    sio_map namespaces; /* of sio_namespace, by name; not parents */
+    sio_link parents;   /* of sio_parent, in order; Setup */
     unsigned parent_count;         /* in that list; Setup */
     sio_hooks new_namespace;       /* of sio_namespace_fn; Setup */
     bool cleanup;                  /* remove dynamic ones that are empty */
@@ -293,8 +295,14 @@ void sio_hooks_run_sockets(const sio_hooks *hooks, sio_socket *socket);
 
 /* ------------------------------------------------------------- clients -- */
 
+/* Tells of a limit of a client that has been reached; limits.c. */
+void sio_limit_tell(const sio_client *client, sio_counter counter,
+                    const char *event, const char *what, uint32_t limit);
+
 /* What is kept of a packet while its attachments are coming. */
 typedef struct sio_incoming {
+    sio_timer timer; /* until all attachments must have come */
+    sio_client *client;
     sio_arena arena;
     sio_packet packet; /* views into the arena */
     size_t bytes;      /* of attachments so far */

@@ -25,6 +25,14 @@ typedef enum sio_backlog_policy {
     SIO_BACKLOG_REFUSE
 } sio_backlog_policy;
 
+/* What to do about a session that sends more than it may: tell of it, stop
+ * reading from it until that is made up for, or close it. */
+typedef enum sio_rate_policy {
+    SIO_RATE_THROTTLE,
+    SIO_RATE_WARN,
+    SIO_RATE_DISCONNECT
+} sio_rate_policy;
+
 /* What a request tells of the client, in headers that the proxies in front of
  * the server set.  Only these are read: the others a client could have set. */
 typedef enum sio_proxy_headers {
@@ -211,6 +219,31 @@ typedef struct sio_server_config {
     uint32_t max_dynamic_namespaces;
     bool cleanup_empty_child_namespaces;
 
+    /* Limits of one address, as the proxies that are trusted tell it; of IPv6
+     * its block of 64 bits.  Many clients may share one, so these are off: 0.
+     * docs/limits.md. */
+    uint32_t max_connections_per_address; /* not of trusted proxies */
+    uint32_t max_sessions_per_address;
+    uint32_t handshakes_per_address_per_s;
+    uint32_t handshakes_per_address_burst; /* at once; 0: those of a second */
+
+    /* Handshakes of all clients together; 0: any number. */
+    uint32_t handshakes_per_s;
+    uint32_t handshakes_burst; /* at once; 0: those of a second */
+
+    /* What one session may send: packets of Engine.IO, so events and all else,
+     * and their bytes; 0: any number. */
+    uint32_t packets_per_s;
+    uint32_t packets_burst; /* at once; 0: those of a second */
+    uint32_t bytes_per_s;
+    uint32_t bytes_burst; /* at once; 0: those of a second */
+    sio_rate_policy rate_policy;
+
+    uint32_t max_pending_acks;      /* that one socket is asked for; at least
+                                       1 */
+    uint32_t attachment_timeout_ms; /* from a packet to the last attachment of
+                                       it; at least 1 */
+
     /* Callbacks, each NULL or called with `arg`. */
     sio_log_fn *on_log;
     sio_log_level log_level; /* the most talkative one that is reported */
@@ -271,6 +304,18 @@ static inline sio_server_config sio_server_config_default(void)
     c.max_rooms = 10000;
     c.max_backlog = 4194304;
     c.max_dynamic_namespaces = 10000;
+    c.max_connections_per_address = 0;
+    c.max_sessions_per_address = 0;
+    c.handshakes_per_address_per_s = 0;
+    c.handshakes_per_address_burst = 0;
+    c.handshakes_per_s = 0;
+    c.handshakes_burst = 0;
+    c.packets_per_s = 0;
+    c.packets_burst = 0;
+    c.bytes_per_s = 0;
+    c.bytes_burst = 0;
+    c.max_pending_acks = 10000;
+    c.attachment_timeout_ms = 60000;
     c.log_level = SIO_LOG_WARN;
     return c;
 }

@@ -55,6 +55,7 @@ extern "C" {
     X(HANDSHAKE, -226, "malformed WebSocket handshake")                        \
     X(DEFLATE, -227, "compressed data is malformed")                           \
     X(PROXY, -228, "PROXY header is missing, malformed or not allowed")        \
+    X(RATE, -229, "more than may be sent in a second")                         \
     X(NO_MEMORY, -301, "out of memory")                                        \
     X(IO, -302, "input or output failed")                                      \
     X(CLOSED, -303, "closed before it was done")                               \

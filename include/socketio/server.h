@@ -225,7 +225,18 @@ SIO_API SIO_CHECK sio_error sio_server_post(sio_server *server, sio_post_fn *fn,
     X(DISCONNECTED_PARSE_ERROR, "disconnected_parse_error")                    \
     X(NAMESPACES_CREATED, "namespaces_created")                                \
     X(NAMESPACES_REMOVED, "namespaces_removed")                                \
-    X(NAMESPACES_REFUSED, "namespaces_refused")
+    X(NAMESPACES_REFUSED, "namespaces_refused")                                \
+    X(LIMITED_CONNECTIONS, "limited_connections")                              \
+    X(LIMITED_SESSIONS, "limited_sessions")                                    \
+    X(LIMITED_HANDSHAKES, "limited_handshakes")                                \
+    X(LIMITED_ALL_HANDSHAKES, "limited_all_handshakes")                        \
+    X(LIMITED_NAMESPACES, "limited_namespaces")                                \
+    X(LIMITED_ROOMS, "limited_rooms")                                          \
+    X(LIMITED_ACKS, "limited_acks")                                            \
+    X(RATE_WARNED, "rate_warned")                                              \
+    X(RATE_THROTTLED, "rate_throttled")                                        \
+    X(RATE_CLOSED, "rate_closed")                                              \
+    X(ATTACHMENT_TIMEOUTS, "attachment_timeouts")
 
 typedef enum sio_counter {
 #define SIO_COUNTER_NAME(name, text) SIO_COUNTER_##name,

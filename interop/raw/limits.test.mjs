@@ -1,0 +1,205 @@
+// Limits by address and by session, on real sockets: what is refused, what is
+// held back, and that nobody else notices.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  OP, Polling, QUIET, WebSocketWire, Wire, encodeRequest, now, request, requestUpgrade, upgrade,
+} from '../support/raw.mjs';
+import { oursOnly, startServer } from '../support/server.mjs';
+
+const skip = oursOnly('has no such limits');
+
+/** Runs with a server of its own. */
+const limited = (name, options, run, profile = 'eio4') =>
+  test(name, { skip }, async () => {
+    const server = await startServer(profile, { ...QUIET, ...options });
+    try {
+      await run(server);
+    } finally {
+      await server.stop();
+    }
+  });
+
+const logged = (server, event) => server.stderr().split('\n').filter((line) => line.includes(` ${event} `)).length;
+const handshake = (server, headers = {}) =>
+  request(server, { target: '/engine.io/?EIO=4&transport=polling', headers });
+const from = (address) => ({ 'X-Forwarded-For': address });
+
+describe('by address', () => {
+  for (const threads of [1, 3]) {
+    limited(`OP01 connections of an address, ${threads} threads`, { threads, 'max-connections-per-address': 5 },
+      async (server) => {
+        const open = [];
+        for (let i = 0; i < 5; i++) open.push(await Wire.open(server));
+        for (const wire of open) {
+          wire.write(encodeRequest(server, { target: '/hello' }));
+          assert.equal((await wire.response()).text, 'hello');
+        }
+        for (let i = 0; i < 3; i++) await (await Wire.open(server)).endedSilently();
+        assert.equal(logged(server, 'connection_limit'), 1);
+        open[0].destroy();
+        await sleep(100);
+        assert.equal((await request(server, { target: '/hello' })).text, 'hello');
+        // Those that have moved to a WebSocket, or to another loop, count too.
+        open[1].destroy();
+        await sleep(100);
+        const ws = await WebSocketWire.session(server);
+        await ws.assertEchoes();
+        for (const wire of open) wire.destroy();
+        ws.destroy();
+        await sleep(100);
+        for (let i = 0; i < 20; i++) assert.equal((await handshake(server)).status, 200);
+      });
+  }
+
+  limited('OP01 handshakes of an address', { 'handshakes-per-address': 1, 'handshakes-per-address-burst': 3 },
+    async (server) => {
+      for (let i = 0; i < 3; i++) assert.equal((await handshake(server)).status, 200);
+      const refused = await handshake(server);
+      assert.equal(refused.status, 429);
+      assert.equal(refused.header('retry-after'), '1');
+      assert.equal(refused.header('connection'), 'close');
+      const { wire, response } = await requestUpgrade(server);
+      assert.equal(response.status, 429);
+      assert.equal(response.header('retry-after'), '1');
+      await wire.endedSilently();
+      await sleep(1100);
+      const session = await Polling.open(server);
+      await session.assertEchoes(); // what a session asks for is no handshake
+      (await upgrade(session)).destroy();
+    });
+
+  limited('OP01 handshakes and sessions of an address that a proxy tells of', {
+    trust: '127.0.0.1', 'handshakes-per-address': 1, 'handshakes-per-address-burst': 2, 'max-sessions-per-address': 3,
+  }, async (server) => {
+    assert.equal((await handshake(server, from('192.0.2.1'))).status, 200);
+    assert.equal((await handshake(server, from('192.0.2.1'))).status, 200);
+    assert.equal((await handshake(server, from('192.0.2.1'))).status, 429);
+    assert.equal((await handshake(server, from('192.0.2.2'))).status, 200);
+    await sleep(2100);
+    assert.equal((await handshake(server, from('192.0.2.1'))).status, 200);
+    const refused = await handshake(server, from('192.0.2.1'));
+    assert.equal(refused.status, 429);
+    assert.equal(refused.header('retry-after'), '10');
+    assert.equal(logged(server, 'session_limit'), 1);
+    assert.match(server.stderr(), /session_limit address 192\.0\.2\.1: /);
+  });
+
+  limited('OP01 who is not trusted takes nobody else\'s address', { 'handshakes-per-address': 1 }, async (server) => {
+    assert.equal((await handshake(server, from('192.0.2.1'))).status, 200);
+    assert.equal((await handshake(server, from('192.0.2.2'))).status, 429);
+  });
+
+  for (const threads of [1, 3]) {
+    limited(`OP01 sessions of an address end, ${threads} threads`, { threads, 'max-sessions-per-address': 4 },
+      async (server) => {
+        for (let round = 0; round < 5; round++) {
+          const all = [];
+          for (let i = 0; i < 4; i++) all.push(await WebSocketWire.session(server));
+          assert.equal((await handshake(server)).status, 429);
+          for (const ws of all) ws.destroy();
+          await sleep(100);
+        }
+      });
+  }
+
+  limited('OP01 handshakes of all, with CORS headers', { 'handshakes': 1, 'handshakes-burst': 2, 'cors-origin': '*' },
+    async (server) => {
+      for (let i = 0; i < 2; i++) assert.equal((await handshake(server)).status, 200);
+      const refused = await handshake(server, { Origin: 'http://a.example' });
+      assert.equal(refused.status, 503);
+      assert.equal(refused.header('retry-after'), '1');
+      assert.equal(refused.header('access-control-allow-origin'), '*');
+    });
+});
+
+describe('by session', () => {
+  limited('OP01 a WebSocket that sends too much is read more slowly', { packets: 200, 'packets-burst': 50 },
+    async (server) => {
+      const [loud, calm] = [await WebSocketWire.session(server), await WebSocketWire.session(server)];
+      const start = now();
+      for (let i = 0; i < 450; i++) loud.sendText(`4${i}`);
+      await calm.assertEchoes();
+      for (let i = 0; i < 450; i++) await loud.text(`4${i}`, { limit: 20_000 });
+      // Another packet is not read before the others have been made up for.
+      await loud.assertEchoes();
+      const took = now() - start;
+      assert.ok(took > 1800, `${took} ms for 451 packets, at 200 in a second`);
+      assert.equal(logged(server, 'rate_limit') > 0, true);
+      assert.match(server.stderr(), new RegExp(`rate_limit sid ${loud.sid}, address 127\\.0\\.0\\.1: .*throttled`));
+      loud.destroy();
+      calm.destroy();
+    });
+
+  limited('OP01 a POST with too much is answered later', { packets: 100, 'packets-burst': 50 }, async (server) => {
+    const session = await Polling.open(server);
+    const start = now();
+    await session.postOk(Array(100).fill('4x').join('\x1e'));
+    assert.ok(now() - start > 400, 'half a second for 50 packets too many');
+    await session.pollText(Array(100).fill('4x').join('\x1e'));
+    await session.assertEchoes();
+    // While it waits a poll is answered, and the end of it ends the session.
+    const wire = await Wire.open(server);
+    wire.write(encodeRequest(server, {
+      method: 'POST', target: session.target(), body: Array(150).fill('4y').join('\x1e'),
+      headers: { 'Content-Type': 'text/plain' },
+    }));
+    await session.pollText(Array(150).fill('4y').join('\x1e'));
+    wire.destroy();
+    await sleep(100);
+    await session.assertGone();
+  });
+
+  limited('OP01 a session that is closed while its POST waits', { packets: 100, 'packets-burst': 50 },
+    async (server) => {
+      const session = await Polling.open(server);
+      const wire = await Wire.open(server);
+      wire.write(encodeRequest(server, {
+        method: 'POST', target: session.target(), body: Array(150).fill('4y').join('\x1e'),
+        headers: { 'Content-Type': 'text/plain' },
+      }));
+      await session.pollText();
+      await (await session.hold()).abort();
+      assert.equal((await wire.response({ method: 'POST' })).text, 'ok');
+    });
+
+  limited('OP01 far too much ends the session', { bytes: 1000, 'bytes-burst': 2000 }, async (server) => {
+    const ws = await WebSocketWire.session(server);
+    ws.sendText('4' + 'x'.repeat(20_000));
+    await ws.gone();
+    assert.match(server.stderr(), /rate_limit .*closed/);
+  });
+
+  limited('OP01 or any of it', { packets: 10, 'rate-policy': 'disconnect' }, async (server) => {
+    const ws = await WebSocketWire.session(server);
+    for (let i = 0; i < 10; i++) ws.sendText('4x');
+    for (let i = 0; i < 10; i++) await ws.text('4x');
+    for (let i = 0; i < 5; i++) ws.sendText('4x');
+    await ws.gone();
+    const calm = await WebSocketWire.session(server);
+    await calm.assertEchoes();
+    calm.destroy();
+  });
+
+  limited('OP01 or it is only told of', { packets: 10, 'rate-policy': 'warn' }, async (server) => {
+    const ws = await WebSocketWire.session(server);
+    for (let i = 0; i < 100; i++) ws.sendText('4x');
+    for (let i = 0; i < 100; i++) await ws.text('4x');
+    assert.equal(logged(server, 'rate_limit'), 1);
+    ws.destroy();
+  });
+
+  limited('OP01 GHSA-55mf-67qm-4wpg attachments that do not come', { 'attachment-timeout': 300, 'connect-timeout': 60_000 },
+    async (server) => {
+      const ws = await WebSocketWire.session(server, { path: '/socket.io/' });
+      ws.sendText('40');
+      await ws.text();
+      await ws.text();
+      const start = now();
+      ws.sendText('452-["message",{"_placeholder":true,"num":0}]').send(OP.BINARY, [1]);
+      await ws.gone();
+      assert.ok(now() - start > 250 && now() - start < 3000);
+    }, 'sio5');
+});
