@@ -116,7 +116,7 @@ static void test_acks(void **state)
 }
 
 /* 37aad114: what was asked and never answered leaves nothing. */
-static void test_acks_leave_nothing(void **state)
+static void test_37aad114_acks_leave_nothing(void **state)
 {
     (void)state;
     sio_peer a = sio_rig_join(&rig, "a");
@@ -171,7 +171,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_namespaces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rooms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_acks, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_acks_leave_nothing, setup,
+        cmocka_unit_test_setup_teardown(test_37aad114_acks_leave_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_attachments, setup, teardown),
     };

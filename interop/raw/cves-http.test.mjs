@@ -114,3 +114,14 @@ hostile('CVE-2024-47764 GHSA-pxg6-pf52-xh8x a cookie that would break its header
     await own.stop();
   }
 });
+
+hostile('CVE-2019-13503 CVE-2019-19307 heads and bodies that end anywhere', async () => {
+  const whole = post('Content-Type: text/plain\r\nCookie: a="b\r\nTransfer-Encoding: chunked\r\n', '5;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n');
+  for (let length = 0; length < whole.length; length += 1) {
+    const wire = await Wire.open(server);
+    wire.write(whole.slice(0, length)).finish();
+    const rest = (await wire.ended()).toString('latin1');
+    assert.ok(rest === '' || rest.startsWith('HTTP/1.1 400 '), `${length}: ${rest}`);
+    wire.destroy();
+  }
+});

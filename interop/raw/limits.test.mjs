@@ -174,6 +174,26 @@ describe('by session', () => {
       assert.equal((await wire.response({ method: 'POST' })).text, 'ok');
     });
 
+  limited('OP01 an upgrade while a POST waits', { packets: 100, 'packets-burst': 50 }, async (server) => {
+    const session = await Polling.open(server);
+    const ws = await WebSocketWire.open(server, { query: { sid: session.sid } });
+    ws.sendText('2probe');
+    await ws.text('3probe');
+    const wire = await Wire.open(server);
+    wire.write(encodeRequest(server, {
+      method: 'POST', target: session.target(), body: Array(150).fill('4y').join('\x1e'),
+      headers: { 'Content-Type': 'text/plain' },
+    }));
+    await session.pollText();
+    const start = now();
+    ws.sendText('5');
+    assert.equal((await wire.response({ method: 'POST' })).text, 'ok');
+    ws.sendText('4x');
+    await ws.text('4x');
+    assert.ok(now() - start > 500, 'the WebSocket is held back in its place');
+    ws.destroy();
+  });
+
   limited('OP01 far too much ends the session', { bytes: 1000, 'bytes-burst': 2000 }, async (server) => {
     const ws = await WebSocketWire.session(server);
     ws.sendText('4' + 'x'.repeat(20_000));
