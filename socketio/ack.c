@@ -114,7 +114,8 @@ sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
         socket->acks->live >= socket->nsp->core->max_acks) {
         sio_limit_tell(socket->client, SIO_COUNTER_LIMITED_ACKS, "socket_acks",
                        "acks awaited from a socket",
-                       socket->nsp->core->max_acks);
+                       socket->nsp->core->max_acks,
+                       &socket->local->loop->acks_told);
         return SIO_ERR_LIMIT;
     }
     sio_error err = make_room(socket);

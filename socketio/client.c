@@ -144,7 +144,7 @@ static void on_connect_packet(sio_client *client, const sio_packet *packet)
         sio_namespace_part(nsp, client->loop);
         sio_limit_tell(client, SIO_COUNTER_LIMITED_NAMESPACES,
                        "client_namespaces", "namespaces of a client",
-                       client->loop->core->max_namespaces);
+                       client->loop->core->max_namespaces, NULL);
         sio_client_blame(client, SIO_ERR_LIMIT);
         return;
     }
@@ -220,7 +220,7 @@ static void on_incoming_timer(sio_timer *timer)
     sio_client *client = SIO_OWNER(timer, sio_incoming, timer)->client;
     sio_limit_tell(client, SIO_COUNTER_ATTACHMENT_TIMEOUTS,
                    "attachment_timeout", "ms for the attachments of a packet",
-                   client->loop->core->attachment_timeout);
+                   client->loop->core->attachment_timeout, NULL);
     drop_incoming(client);
     sio_client_blame(client, SIO_ERR_TIMEOUT);
 }

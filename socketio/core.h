@@ -67,7 +67,8 @@ typedef struct sio_loop {
     sio_mortal sweep;         /* ... and let go of at the end of the turn */
     sio_prefix prefixes[SIO_PREFIXES];
     sio_batch batch;
-    sio_parser_room room; /* for a parser that needs it */
+    sio_parser_room room;           /* for a parser that needs it */
+    uint64_t rooms_told, acks_told; /* see sio_limit_tell() */
 } sio_loop;
 
 /* A hook with its argument; `fn` is cast to the type its list is for. */
@@ -295,9 +296,12 @@ void sio_hooks_run_sockets(const sio_hooks *hooks, sio_socket *socket);
 
 /* ------------------------------------------------------------- clients -- */
 
-/* Tells of a limit of a client that has been reached; limits.c. */
+/* Counts and tells of a limit of a client that has been reached; limits.c.
+ * `told`, unless NULL, is when that was last told of: then it is not again in
+ * the same second, as the client may come to it as often as it likes. */
 void sio_limit_tell(const sio_client *client, sio_counter counter,
-                    const char *event, const char *what, uint32_t limit);
+                    const char *event, const char *what, uint32_t limit,
+                    uint64_t *told);
 
 /* What is kept of a packet while its attachments are coming. */
 typedef struct sio_incoming {

@@ -71,6 +71,13 @@ static void test_rooms(void **state)
     expect(SIO_COUNTER_LIMITED_ROOMS, 0, "");
     assert_int_equal(sio_socket_join(socket, "r8"), SIO_ERR_LIMIT);
     expect(SIO_COUNTER_LIMITED_ROOMS, 1, " socket_rooms");
+    for (int i = 0; i < 50; i++) { /* all are counted, one a second told of */
+        assert_int_equal(sio_socket_join(socket, "r8"), SIO_ERR_LIMIT);
+    }
+    expect(SIO_COUNTER_LIMITED_ROOMS, 51, "");
+    rig_advance(&rig.engine, 1000);
+    assert_int_equal(sio_socket_join(socket, "r8"), SIO_ERR_LIMIT);
+    expect(SIO_COUNTER_LIMITED_ROOMS, 52, " socket_rooms");
     sio_socket_leave(socket, "r3");
     assert_int_equal(sio_socket_join(socket, "r8"), SIO_OK);
 }
