@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_docs_snippets.py ROOT CC...: whether the C code in README.md and docs/
+"""test_docs_snippets.py ROOT CC...: whether the C code in README.md, SECURITY.md and docs/
 compiles, as TAP.
 
 Every block fenced as ```c is checked, with warnings as errors: a block with
@@ -54,7 +54,7 @@ def main():
     root, compiler = Path(sys.argv[1]).resolve(), sys.argv[2:] or ["cc"]
     found = [
         (page, *block)
-        for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+        for page in [root / "README.md", root / "SECURITY.md", *sorted((root / "docs").glob("*.md"))]
         for block in blocks(page)
     ]
     print(f"1..{len(found)}")
