@@ -1,7 +1,13 @@
 /*
  * Weaknesses that were published of servers like this one, where no socket is
  * needed to show that ours has none of the kind.  The id stands in the name of
- * each case.  The others are in interop/raw/cves.test.mjs.
+ * each case.  The others are in interop/raw/cves.test.mjs and
+ * cves-http.test.mjs.
+ *
+ * Of these there is nothing here yet that could have them: clients that check
+ * certificates (CVE-2016-10536, CVE-2020-28502, CVE-2021-31597), messages of a
+ * Redis (CVE-2025-61765, CVE-2021-32672, CVE-2021-32765), TLS (CVE-2024-42383),
+ * answers of DNS that we parse (CVE-2025-11678).
  */
 
 #include <setjmp.h>
