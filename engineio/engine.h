@@ -12,6 +12,7 @@
 #include "base/token.h"
 #include "base/wheel.h"
 #include "engineio/events.h"
+#include "engineio/rate.h"
 #include "engineio/transport.h"
 #include "socketio/socketio.h"
 
@@ -30,7 +31,15 @@ typedef struct eio_config {
     const char *initial_packet; /* or NULL; borrowed */
     bool allow_eio3;            /* speak revision 3, too ... */
     bool eio_missing_is_3;      /* ... also with those that name none */
+    eio_rate_limits rate;       /* of each session */
 } eio_config;
+
+/* Told of each session that begins, and of its end. */
+typedef struct eio_census {
+    void (*begun)(void *arg, const eio_request *request);
+    void (*ended)(void *arg, const eio_request *request);
+    void *arg;
+} eio_census;
 
 /* Errors are counted by their positive code. */
 #define EIO_ERROR_CODES 400
@@ -61,8 +70,9 @@ typedef struct eio_engine {
     sio_metric *counters;     /* SIO_COUNTER_COUNT */
     sio_metric *error_counts; /* EIO_ERROR_CODES */
     const eio_session_events *events;
-    const eio_tap *tap; /* or NULL */
-    void *app;          /* handed back with `opened` */
+    const eio_tap *tap;       /* or NULL */
+    const eio_census *census; /* or NULL */
+    void *app;                /* handed back with `opened` */
     const eio_partition *partition;
     unsigned index; /* of this engine in the partition */
 

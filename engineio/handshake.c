@@ -167,6 +167,7 @@ static sio_error send_initial(eio_session *s)
 static void forget(eio_session *s)
 {
     eio_engine *engine = s->engine;
+    eio_rate_end(s);
     (void)eio_session_uncarry(s);
     sio_wheel_cancel(engine->wheel, &s->timer);
     eio_session_unlist(s);
@@ -216,6 +217,9 @@ sio_error eio_session_open_as(eio_engine *engine, const eio_protocol *protocol,
     (void)eio_session_move(s, EIO_EVENT_GREETED);
     eio_count(engine, SIO_COUNTER_HANDSHAKES);
     eio_count(engine, SIO_COUNTER_SESSIONS);
+    if (engine->census != NULL) {
+        engine->census->begun(engine->census->arg, s->request);
+    }
     engine->events->opened(engine->app, s);
     return SIO_OK;
 }

@@ -13,12 +13,6 @@ bool eio_session_move(eio_session *s, eio_event event)
     return true;
 }
 
-static bool is_open(const eio_session *s)
-{
-    return s->state == EIO_STATE_OPENING || s->state == EIO_STATE_OPEN ||
-           s->state == EIO_STATE_UPGRADING;
-}
-
 static size_t user_size(const eio_engine *engine)
 {
     size_t size = engine->events->user_size;
@@ -75,74 +69,7 @@ bool eio_session_idle(const eio_session *session)
            eio_session_backlog(session) == 0;
 }
 
-sio_frame *eio_message_new(sio_frame_pool *pool, size_t len)
-{
-    if (len == SIZE_MAX) {
-        return NULL;
-    }
-    sio_frame *frame = sio_frame_new(pool, len + 1);
-    if (frame != NULL) {
-        frame->data[0] = '0' + EIO_PACKET_MESSAGE;
-    }
-    return frame;
-}
-
-/* ------------------------------------------------------------- sending -- */
-
-/* Whoever sends may be in the middle of a walk over many sessions, so this one
- * is closed by its timer, which is due before the turn ends. */
-__attribute__((cold)) static void doom(eio_session *s, sio_error why)
-{
-    s->doom = (int16_t)why;
-    sio_wheel_arm(s->engine->wheel, &s->timer, eio_now(s->engine));
-    sio_log_write(s->engine->log, SIO_LOG_WARN, "send_failed",
-                  "sid %s, address %s: %s; %zu bytes wait, the limit is %zu",
-                  eio_session_sid(s), eio_request_peer(s->request),
-                  sio_error_text(why), eio_session_backlog(s),
-                  s->engine->config->max_backlog);
-}
-
-void eio_session_flush(eio_session *s)
-{
-    eio_transport *tp = s->transport;
-    const sio_frameq_entry *first;
-    while (tp != NULL && tp->writable &&
-           (first = sio_frameq_first(&s->outbox)) != NULL) {
-        sio_error err = tp->ops->send(tp, first->frame, (eio_form)first->flags);
-        if (err != SIO_OK) {
-            doom(s, err);
-            return;
-        }
-        sio_frameq_pop(&s->outbox, s->engine->chunks);
-    }
-}
-
-__attribute__((cold)) static void
-tell_created(const eio_session *s, const sio_frame *frame, eio_form form)
-{
-    bool binary = (form & EIO_FORM_MASK) == EIO_FORM_BINARY;
-    size_t head = binary ? 0 : 1;
-    eio_packet packet = {
-        .type = binary ? EIO_PACKET_MESSAGE
-                       : (eio_packet_type)(frame->data[0] - '0'),
-        .form = binary ? EIO_FORM_BINARY : EIO_FORM_TEXT,
-        .data = {frame->data + head, frame->len - head},
-    };
-    s->engine->tap->created(eio_session_user(s), &packet);
-}
-
-sio_error eio_session_queue(eio_session *s, sio_frame *frame, eio_form form)
-{
-    eio_transport *tp = s->transport;
-    if (s->engine->tap != NULL) {
-        tell_created(s, frame, form);
-    }
-    eio_count(s->engine, SIO_COUNTER_PACKETS_OUT);
-    if (tp->writable && sio_frameq_empty(&s->outbox)) {
-        return tp->ops->send(tp, frame, form);
-    }
-    return sio_frameq_push(&s->outbox, s->engine->chunks, frame, form);
-}
+/* ------------------------------------------------------------- closing -- */
 
 static void close_doomed(eio_session *s)
 {
@@ -152,108 +79,6 @@ static void close_doomed(eio_session *s)
     eio_count_error(s->engine, s->doom);
     eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_TRANSPORT_ERROR, s->doom);
 }
-
-/* Whether `len` bytes more may wait.  What comes alone may be as large as it
- * likes: the limit is for what piles up. */
-static bool has_room(const eio_session *s, size_t len)
-{
-    size_t backlog = eio_session_backlog(s);
-    size_t limit = s->engine->config->max_backlog;
-    return backlog == 0 || (backlog <= limit && len <= limit - backlog);
-}
-
-sio_error eio_session_send(eio_session *session, sio_frame *frame,
-                           eio_form form)
-{
-    if (!is_open(session)) {
-        return SIO_ERR_CLOSED;
-    }
-    sio_error err = session->doom;
-    if (err != SIO_OK) {
-        return err;
-    }
-    if (has_room(session, frame->len)) {
-        err = eio_session_queue(session, frame, form);
-        session->owes_drained = true;
-    } else if (session->engine->config->backlog_policy == SIO_BACKLOG_REFUSE) {
-        eio_count(session->engine, SIO_COUNTER_BACKLOG_REFUSED);
-        return SIO_ERR_BACKLOG;
-    } else {
-        err = SIO_ERR_BACKLOG;
-    }
-    if (err != SIO_OK) {
-        doom(session, err);
-    }
-    return err;
-}
-
-/* Whether what comes next may go to the carrier by another way than
- * eio_session_queue(). */
-static bool may_go_past(const eio_session *s)
-{
-    return is_open(s) && s->doom == SIO_OK && s->engine->tap == NULL &&
-           s->transport->writable && sio_frameq_empty(&s->outbox);
-}
-
-uint8_t *eio_session_place(eio_session *session, size_t len)
-{
-    eio_session *s = session;
-    if (!may_go_past(s) || s->transport->ops->place == NULL ||
-        !has_room(s, len + 1)) {
-        return NULL;
-    }
-    uint8_t *at = s->transport->ops->place(s->transport, len + 1);
-    if (at == NULL) {
-        return NULL;
-    }
-    eio_count(s->engine, SIO_COUNTER_PACKETS_OUT);
-    s->owes_drained = true;
-    *at = '0' + EIO_PACKET_MESSAGE;
-    return at + 1;
-}
-
-void eio_session_fetch_carrier(const eio_session *session)
-{
-    if (session->transport != NULL) {
-        __builtin_prefetch(session->transport);
-        __builtin_prefetch((const char *)session->transport + 64);
-    }
-}
-
-void eio_session_fetch_rest(const eio_session *session)
-{
-    const eio_transport *tp = session->transport;
-    if (tp != NULL && tp->ops->fetch != NULL) {
-        tp->ops->fetch(tp);
-    }
-}
-
-sio_error eio_session_send_burst(eio_session *session, eio_burst *burst)
-{
-    eio_session *s = session;
-    sio_error err = SIO_MORE;
-    if ((burst->count > 1 || burst->now) && may_go_past(s) &&
-        s->transport->ops->send_burst != NULL && has_room(s, burst->bytes)) {
-        err = s->transport->ops->send_burst(s->transport, burst);
-    }
-    if (err == SIO_OK) {
-        sio_metric_add(&s->engine->counters[SIO_COUNTER_PACKETS_OUT],
-                       burst->count);
-        s->owes_drained |= !burst->now;
-    } else if (err != SIO_MORE) {
-        doom(s, err);
-    }
-    for (size_t i = 0; err == SIO_MORE && i < burst->count; i++) {
-        sio_error one =
-            eio_session_send(s, burst->items[i].frame, burst->items[i].form);
-        if (one != SIO_OK && one != SIO_ERR_BACKLOG) {
-            return one;
-        }
-    }
-    return err == SIO_MORE ? SIO_OK : err;
-}
-
-/* ------------------------------------------------------------- closing -- */
 
 static void destroy(sio_mortal *mortal)
 {
@@ -274,6 +99,7 @@ void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
                         sio_error why)
 {
     eio_engine *engine = s->engine;
+    eio_rate_end(s);
     eio_transport *tp = eio_session_uncarry(s);
 
     assert(s->state != EIO_STATE_CLOSED);
@@ -292,6 +118,9 @@ void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
                   why == SIO_OK ? "" : ", ",
                   why == SIO_OK ? "" : sio_error_text(why));
     eio_session_unlist(s);
+    if (engine->census != NULL) {
+        engine->census->ended(engine->census->arg, s->request);
+    }
     engine->events->closed(eio_session_user(s), s, reason, why);
 }
 
@@ -349,7 +178,7 @@ void eio_session_shut(eio_session *s, eio_close_mode mode)
 
 void eio_session_blame(eio_session *session, sio_error why)
 {
-    if (!is_open(session)) {
+    if (!eio_session_is_open(session)) {
         return;
     }
     sio_log_write(session->engine->log, SIO_LOG_WARN, "protocol_violation",
@@ -420,12 +249,15 @@ static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
 {
     eio_session *s = owner;
     (void)tp;
-    if (!is_open(s)) {
+    if (!eio_session_is_open(s)) {
+        return;
+    }
+    if (s->rate != NULL && !eio_rate_admit(s, packet)) {
         return;
     }
     if (s->engine->tap != NULL) {
         s->engine->tap->received(eio_session_user(s), packet);
-        if (!is_open(s)) {
+        if (!eio_session_is_open(s)) {
             return;
         }
     }
@@ -500,6 +332,9 @@ void eio_session_carry(eio_session *s, eio_transport *tp)
     tp->events = &carrier_events;
     tp->owner = s;
     eio_count(s->engine, tp->ops->counter);
+    if (s->rate != NULL) {
+        eio_rate_carried(s);
+    }
 }
 
 eio_transport *eio_session_uncarry(eio_session *s)
@@ -533,6 +368,10 @@ static void on_timer(sio_timer *timer)
     if (s->state == EIO_STATE_CLOSING) {
         eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_FORCED_CLOSE,
                            s->blame != SIO_OK ? s->blame : SIO_ERR_TIMEOUT);
+        return;
+    }
+    if (s->rate != NULL && eio_rate_excuses(s)) {
+        rearm(s);
         return;
     }
     switch (eio_heartbeat_tick(&s->heartbeat, eio_now(s->engine))) {
@@ -577,9 +416,13 @@ sio_error eio_session_new(eio_engine *engine, const eio_protocol *protocol,
         memcpy(own, sid.base, len);
     }
     if (err == SIO_OK) {
+        err = eio_rate_begin(s);
+    }
+    if (err == SIO_OK) {
         err = sio_map_insert(&engine->sessions, &s->node);
     }
     if (err != SIO_OK) {
+        eio_rate_end(s);
         free(s);
         return err;
     }

@@ -2,7 +2,7 @@
 #define EIO_SESSION_IMPL_H
 
 /* The inside of a session, for the files that make it up: session.c,
- * upgrade.c, engine.c, handshake.c. */
+ * sending.c, upgrade.c, engine.c, handshake.c. */
 
 #include "base/token.h"
 #include "engineio/engine.h"
@@ -32,6 +32,7 @@ struct eio_session {
     const eio_protocol *protocol;
     sio_timer timer; /* the heartbeat's; in CLOSING the end of patience */
     eio_heartbeat heartbeat;
+    eio_rate *rate; /* owned; NULL where it may send as much as it likes */
     eio_engine *engine;
     eio_transport *transport; /* NULL once it is gone */
     sio_frameq outbox;        /* what the transport could not take yet */
@@ -48,6 +49,13 @@ struct eio_session {
      * own, then the id, NUL-terminated. */
     void *user[];
 };
+
+/* Whether it takes packets, and sends them. */
+static inline bool eio_session_is_open(const eio_session *s)
+{
+    return s->state == EIO_STATE_OPENING || s->state == EIO_STATE_OPEN ||
+           s->state == EIO_STATE_UPGRADING;
+}
 
 /* Makes a session, unheard of, that owns `request`, under `sid` or, where that
  * is empty, a random id; it speaks `protocol`.  Fails with NO_MEMORY, RANDOM,

@@ -56,6 +56,10 @@ typedef struct eio_transport_ops {
     /* Answers a request that waits for packets, if there is one, with a noop.
      * NULL where nothing ever waits. */
     void (*release)(eio_transport *tp);
+
+    /* Stops reading from the peer, or goes on; what has been read already may
+     * still come.  May be NULL: what is read cannot be held back. */
+    void (*pause)(eio_transport *tp, bool paused);
 } eio_transport_ops;
 
 typedef struct eio_transport_events {

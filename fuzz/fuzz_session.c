@@ -223,6 +223,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     s.at = data;
     s.end = data + size;
     rig_init(&s.rig);
+    if (size % 2 != 0) { /* half of the inputs meet limits */
+        s.rig.config.rate = (eio_rate_limits){
+            {20, 5}, {100, 50}, (sio_rate_policy)(size / 2 % 3)};
+    }
     s.rig.random.left = sizeof(s.rig.random.pool);
     for (size_t i = 0; i < sizeof(s.rig.random.pool); i++) {
         s.rig.random.pool[i] = (uint8_t)i;

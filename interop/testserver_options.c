@@ -20,6 +20,7 @@ typedef enum kind {
     KIND_MODE,   /* unsigned, permissions, octal */
     KIND_WHAT,   /* sio_proxy_headers */
     KIND_CERTS,  /* sio_tls_client_certs */
+    KIND_POLICY, /* sio_rate_policy */
     KIND_ON,     /* bool, true when given */
     KIND_OFF,    /* bool, false when given */
     KIND_NULL    /* const char *, NULL when given */
@@ -120,6 +121,18 @@ static const row rows[] = {
     {"proxy-headers", KIND_WHAT, AT(config.proxy_headers)},
     {"proxy-protocol", KIND_ON, AT(config.proxy_protocol)},
     {"direct", KIND_ON, AT(direct)},
+    {"max-connections-per-address", KIND_U32, AT(config.max_connections_per_address)},
+    {"max-sessions-per-address", KIND_U32, AT(config.max_sessions_per_address)},
+    {"handshakes-per-address", KIND_U32, AT(config.handshakes_per_address_per_s)},
+    {"handshakes-per-address-burst", KIND_U32, AT(config.handshakes_per_address_burst)},
+    {"handshakes", KIND_U32, AT(config.handshakes_per_s)},
+    {"handshakes-burst", KIND_U32, AT(config.handshakes_burst)},
+    {"packets", KIND_U32, AT(config.packets_per_s)},
+    {"packets-burst", KIND_U32, AT(config.packets_burst)},
+    {"bytes", KIND_U32, AT(config.bytes_per_s)},
+    {"bytes-burst", KIND_U32, AT(config.bytes_burst)},
+    {"rate-policy", KIND_POLICY, AT(config.rate_policy)},
+    {"attachment-timeout", KIND_U32, AT(config.attachment_timeout_ms)},
     {"beside", KIND_TEXT, AT(beside)},
     {"mounted", KIND_ON, AT(mounted)},
     {"tls", KIND_TEXT, AT(tls)},
@@ -201,6 +214,8 @@ static bool set_value(options *opts, const row *one, const char *value)
     static const char *const parsers[] = {"json", "msgpack", "own",
                                           "own-binary", NULL};
     static const char *const certs[] = {"none", "optional", "required", NULL};
+    static const char *const policies[] = {"throttle", "warn", "disconnect",
+                                           NULL};
     void *at = (char *)opts + one->at;
     unsigned long number = 0;
     unsigned index;
@@ -270,6 +285,12 @@ static bool set_value(options *opts, const row *one, const char *value)
             return false;
         }
         *(sio_tls_client_certs *)at = (sio_tls_client_certs)index;
+        return true;
+    case KIND_POLICY:
+        if (!read_name(policies, value, &index)) {
+            return false;
+        }
+        *(sio_rate_policy *)at = (sio_rate_policy)index;
         return true;
     case KIND_ON:
     case KIND_OFF:

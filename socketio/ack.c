@@ -67,7 +67,7 @@ static sio_error make_room(sio_socket *socket)
                                                        : SIO_ERR_NO_MEMORY;
     }
     if (acks == NULL) {
-        more->first = more->count = 0;
+        more->first = more->count = more->live = 0;
     }
     more->cap = cap;
     socket->acks = more;
@@ -80,6 +80,7 @@ static sio_pending *take(sio_socket *socket, sio_ack_slot *slot)
     sio_acks *acks = socket->acks;
     sio_pending *pending = slot->pending;
     slot->pending = NULL;
+    acks->live--;
     while (acks->first < acks->count &&
            acks->slots[acks->first].pending == NULL) {
         acks->first++;
@@ -109,6 +110,14 @@ static void on_timer(sio_timer *timer)
 sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
                          sio_ack_fn *fn, void *arg)
 {
+    if (socket->acks != NULL &&
+        socket->acks->live >= socket->nsp->core->max_acks) {
+        sio_limit_tell(socket->client, SIO_COUNTER_LIMITED_ACKS, "socket_acks",
+                       "acks awaited from a socket",
+                       socket->nsp->core->max_acks,
+                       &socket->local->loop->acks_told);
+        return SIO_ERR_LIMIT;
+    }
     sio_error err = make_room(socket);
     sio_pending *pending = err == SIO_OK ? calloc(1, sizeof(*pending)) : NULL;
     if (pending == NULL) {
@@ -126,6 +135,7 @@ sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
         acks->slots[at] = acks->slots[at - 1];
     }
     acks->slots[at] = (sio_ack_slot){id, pending};
+    acks->live++;
     if (timeout_ms != 0) {
         sio_wheel_arm(wheel_of(socket), &pending->timer,
                       eio_now(sio_socket_engine(socket)) + timeout_ms);

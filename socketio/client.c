@@ -152,6 +152,9 @@ static void join(sio_client *client, const sio_packet *packet)
     }
     if (client->count >= client->loop->core->max_namespaces) {
         sio_namespace_part(nsp, client->loop);
+        sio_limit_tell(client, SIO_COUNTER_LIMITED_NAMESPACES,
+                       "client_namespaces", "namespaces of a client",
+                       client->loop->core->max_namespaces, NULL);
         sio_client_blame(client, SIO_ERR_LIMIT);
         return;
     }
@@ -220,14 +223,30 @@ static void on_packet(sio_client *client, const sio_packet *packet,
 
 /* --------------------------------------------------------- attachments -- */
 
+static void free_incoming(sio_incoming *in)
+{
+    sio_wheel_cancel(in->client->loop->engine->wheel, &in->timer);
+    sio_arena_deinit(&in->arena);
+    free(in);
+}
+
 static void drop_incoming(sio_client *client)
 {
     sio_incoming *in = client->incoming;
     if (in != NULL) {
         client->incoming = NULL;
-        sio_arena_deinit(&in->arena);
-        free(in);
+        free_incoming(in);
     }
+}
+
+static void on_incoming_timer(sio_timer *timer)
+{
+    sio_client *client = SIO_OWNER(timer, sio_incoming, timer)->client;
+    sio_limit_tell(client, SIO_COUNTER_ATTACHMENT_TIMEOUTS,
+                   "attachment_timeout", "ms for the attachments of a packet",
+                   client->loop->core->attachment_timeout, NULL);
+    drop_incoming(client);
+    sio_client_blame(client, SIO_ERR_TIMEOUT);
 }
 
 /* Keeps the text of a packet whose attachments are still to come.  Decoding
@@ -254,6 +273,11 @@ static sio_error keep_incoming(sio_client *client, sio_bytes text)
     }
     in->arena = arena;
     in->packet = packet;
+    in->client = client;
+    in->timer.fire = on_incoming_timer;
+    eio_engine *engine = client->loop->engine;
+    sio_wheel_arm(engine->wheel, &in->timer,
+                  eio_now(engine) + client->loop->core->attachment_timeout);
     client->incoming = in;
     return SIO_OK;
 }
@@ -290,6 +314,7 @@ static void on_binary(sio_client *client, sio_bytes data)
         return;
     }
     client->incoming = NULL;
+    sio_wheel_cancel(client->loop->engine->wheel, &in->timer);
     on_packet(client, &in->packet, in->binaries);
     sio_arena_deinit(&in->arena);
     free(in);

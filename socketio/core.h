@@ -17,6 +17,7 @@
 #include "socketio/batch.h"
 #include "socketio/packet.h"
 #include "socketio/parser_impl.h"
+#include "socketio/prefix.h"
 #include "socketio/socketio.h"
 
 typedef struct sio_client sio_client;
@@ -24,16 +25,6 @@ typedef struct sio_pending sio_pending;
 typedef struct sio_acks sio_acks;
 typedef struct sio_recovery sio_recovery;
 typedef struct sio_saved sio_saved;
-
-/* What events of one name in one namespace begin with; see outgoing.c. */
-typedef struct sio_prefix {
-    uint64_t nsp;  /* the namespace's serial; 0: nothing is kept here */
-    size_t len;    /* of `text` */
-    char name[40]; /* NUL-terminated */
-    uint8_t text[72];
-} sio_prefix;
-
-#define SIO_PREFIXES 8
 
 /*
  * What belongs to one loop, and to its thread alone.  The layer is cut into
@@ -54,8 +45,9 @@ typedef struct sio_loop {
     sio_mortal sweep;         /* ... and let go of at the end of the turn */
     sio_prefix prefixes[SIO_PREFIXES];
     sio_batch batch;
-    sio_parser_room room; /* for a parser that needs it */
-    bool closed;          /* no session is stored any more */
+    bool closed;                    /* no session is stored any more */
+    sio_parser_room room;           /* for a parser that needs it */
+    uint64_t rooms_told, acks_told; /* see sio_limit_tell() */
 } sio_loop;
 
 /* A hook with its argument; `fn` is cast to the type its list is for. */
@@ -91,14 +83,16 @@ typedef struct sio_core {
     uint32_t connect_timeout; /* ms */
     uint32_t max_namespaces;
     uint32_t max_rooms;
-    size_t max_binary; /* bytes in the attachments of one packet */
     sio_recovery_limits recovery;
-    sio_hash_key secret; /* of the maps of all namespaces */
-    sio_lock making;     /* held, before `lock`, while a new namespace is told
-                            of; see parent.c */
-    sio_lock lock;       /* for `namespaces`, `dynamic`, and who is in those */
-    sio_map namespaces;  /* of sio_namespace, by name; not parents */
-    sio_link parents;    /* of sio_parent, in order; Setup */
+    uint32_t max_acks;           /* awaited from one socket */
+    uint32_t attachment_timeout; /* ms, for all attachments of one packet */
+    size_t max_binary;           /* bytes in the attachments of one packet */
+    sio_hash_key secret;         /* of the maps of all namespaces */
+    sio_lock making;    /* held, before `lock`, while a new namespace is told
+                           of; see parent.c */
+    sio_lock lock;      /* for `namespaces`, `dynamic`, and who is in those */
+    sio_map namespaces; /* of sio_namespace, by name; not parents */
+    sio_link parents;   /* of sio_parent, in order; Setup */
     unsigned parent_count;         /* in that list; Setup */
     sio_hooks new_namespace;       /* of sio_namespace_fn; Setup */
     bool cleanup;                  /* remove dynamic ones that are empty */
@@ -299,8 +293,17 @@ void sio_hooks_run_sockets(const sio_hooks *hooks, sio_socket *socket);
 
 /* ------------------------------------------------------------- clients -- */
 
+/* Counts and tells of a limit of a client that has been reached; limits.c.
+ * `told`, unless NULL, is when that was last told of: then it is not again in
+ * the same second, as the client may come to it as often as it likes. */
+void sio_limit_tell(const sio_client *client, sio_counter counter,
+                    const char *event, const char *what, uint32_t limit,
+                    uint64_t *told);
+
 /* What is kept of a packet while its attachments are coming. */
 typedef struct sio_incoming {
+    sio_timer timer; /* until all attachments must have come */
+    sio_client *client;
     sio_arena arena;
     sio_packet packet; /* views into the arena */
     size_t bytes;      /* of attachments so far */

@@ -17,6 +17,7 @@ typedef struct sio_ack_slot {
  * id. */
 struct sio_acks {
     uint32_t first, count, cap;
+    uint32_t live; /* of them without gaps */
     sio_ack_slot slots[];
 };
 

@@ -175,6 +175,9 @@ sio_error sio_socket_join(sio_socket *socket, const char *name)
         return SIO_OK;
     }
     if (socket->room_count >= nsp->core->max_rooms) {
+        sio_limit_tell(socket->client, SIO_COUNTER_LIMITED_ROOMS,
+                       "socket_rooms", "rooms of a socket",
+                       nsp->core->max_rooms, &socket->local->loop->rooms_told);
         return SIO_ERR_LIMIT;
     }
     bool fresh = room == NULL;

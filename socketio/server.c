@@ -187,12 +187,19 @@ static sio_error make_core(sio_server *server)
     server->core.loop_count = server->config.threads;
     sio_error err = sio_random_fill(random, &server->partition.secret,
                                     sizeof(server->partition.secret));
+    sio_hash_key secret = {0};
+    if (err == SIO_OK) {
+        err = sio_random_fill(random, &secret, sizeof(secret));
+    }
     if (err == SIO_OK) {
         err = sio_core_init(&server->core, random);
     }
     if (err == SIO_OK && sio_core_of(&server->core, "/") == NULL) {
         sio_core_deinit(&server->core);
         err = SIO_ERR_NO_MEMORY;
+    }
+    if (err == SIO_OK) {
+        sio_server_init_admission(server, secret);
     }
     return err;
 }
@@ -341,6 +348,7 @@ void sio_server_free(sio_server *server)
     sio_server_unmount(server);
     free_workers(server, server->config.threads);
     sio_server_deinit_tls(server);
+    sio_server_deinit_admission(server);
     sio_arena_deinit(&server->strings);
     free(server);
 }

@@ -69,6 +69,9 @@ static bool in_bounds(const sio_server *server)
         {"max_backlog", c->max_backlog, 1, UINT32_MAX},
         {"parser", c->parser, SIO_PARSER_JSON, SIO_PARSER_CUSTOM},
         {"max_dynamic_namespaces", c->max_dynamic_namespaces, 1, UINT32_MAX},
+        {"rate_policy", c->rate_policy, SIO_RATE_THROTTLE, SIO_RATE_DISCONNECT},
+        {"max_pending_acks", c->max_pending_acks, 1, UINT32_MAX},
+        {"attachment_timeout_ms", c->attachment_timeout_ms, 1, INT32_MAX},
         {"backlog_policy", c->backlog_policy, SIO_BACKLOG_DISCONNECT,
          SIO_BACKLOG_REFUSE},
         {"recovery_max_disconnection_ms", c->recovery_max_disconnection_ms, 1,
@@ -152,6 +155,11 @@ static sio_error set_trusted(sio_server *server)
     return err;
 }
 
+static sio_rate rate_of(uint32_t per_second, uint32_t burst)
+{
+    return (sio_rate){per_second, burst == 0 ? per_second : burst};
+}
+
 static void set_engine(sio_server *server)
 {
     const sio_server_config *c = &server->config;
@@ -169,6 +177,8 @@ static void set_engine(sio_server *server)
         .initial_packet = c->initial_packet,
         .allow_eio3 = c->allow_eio3,
         .eio_missing_is_3 = c->eio_missing_is_3,
+        .rate = {rate_of(c->packets_per_s, c->packets_burst),
+                 rate_of(c->bytes_per_s, c->bytes_burst), c->rate_policy},
     };
 }
 
@@ -212,6 +222,8 @@ static void set_core(sio_server *server)
         .max_packets = (c->recovery_max_packets + c->threads - 1) / c->threads,
         .max_bytes = (size_t)(c->recovery_max_bytes / c->threads),
     };
+    server->core.max_acks = c->max_pending_acks;
+    server->core.attachment_timeout = c->attachment_timeout_ms;
     server->core.max_binary = (size_t)c->max_payload * c->max_attachments;
 }
 
@@ -241,6 +253,13 @@ static void set_front(sio_server *server)
     f->websocket = (tp_websocket_config){
         .limits = {.max_message = c->max_payload, .max_fragments = 16384},
         .close_timeout = c->close_timeout_ms,
+    };
+    server->admission.limits = (tp_admission_limits){
+        .connections = c->max_connections_per_address,
+        .sessions = c->max_sessions_per_address,
+        .handshakes = rate_of(c->handshakes_per_address_per_s,
+                              c->handshakes_per_address_burst),
+        .all_handshakes = rate_of(c->handshakes_per_s, c->handshakes_burst),
     };
     server->deflate_budget.cap = c->deflate_memory;
     f->deflate = (tp_ws_deflate_config){

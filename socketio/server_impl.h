@@ -77,6 +77,8 @@ struct sio_server {
     eio_config eio_config;
     tp_trusted trusted;
     tp_front_config front_config;
+    tp_admission admission; /* its limits; the rest where there are some */
+    eio_census census;
     tp_deflate_budget deflate_budget;
     tp_front_hooks hooks;
     tp_client_files *client_files;
@@ -111,6 +113,10 @@ sio_error sio_server_configure(sio_server *server,
 
 /* Forgets all servers behind the same port. */
 void sio_server_unmount(sio_server *server);
+/* Begins to count who comes in, where that is limited; `secret` is for what
+ * others choose. */
+void sio_server_init_admission(sio_server *server, sio_hash_key secret);
+void sio_server_deinit_admission(sio_server *server);
 
 /* ------------------------------------------------------------- listening --
  */

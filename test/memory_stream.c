@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "transport/admission.h"
+
 #define REQUIRE(cond) ((cond) ? (void)0 : abort())
 
 static memory_stream *of(tp_stream *s)
@@ -53,6 +55,7 @@ static void shut(tp_stream *s)
 
 static void close_now(tp_stream *s)
 {
+    tp_stream_vacate(s);
     REQUIRE(!of(s)->closed);
     of(s)->closed = true;
 }

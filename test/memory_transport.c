@@ -145,6 +145,14 @@ static void release(eio_transport *tp)
     }
 }
 
+static void pause_reading(eio_transport *tp, bool paused)
+{
+    memory_transport *mt = of(tp);
+    REQUIRE(!mt->gone);
+    mt->pauses += paused;
+    mt->paused = paused;
+}
+
 static const eio_transport_ops polling_ops = {
     .name = "polling",
     .counter = SIO_COUNTER_SESSIONS_POLLING,
@@ -152,6 +160,7 @@ static const eio_transport_ops polling_ops = {
     .send = send_frame,
     .close = close_transport,
     .release = release,
+    .pause = pause_reading,
 };
 
 static const eio_transport_ops websocket_ops = {
@@ -160,6 +169,7 @@ static const eio_transport_ops websocket_ops = {
     .can_take_over = true,
     .send = send_frame,
     .close = close_transport,
+    .pause = pause_reading,
 };
 
 memory_transport *memory_transport_new(memory_kind kind, sio_chunk_pool *chunks)

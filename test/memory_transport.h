@@ -25,6 +25,8 @@ typedef struct memory_transport {
     sio_frameq queue;       /* what was sent and has not left */
     bool polled;            /* polling: a request waits */
     bool greeted;           /* polling: the first packet has gone, alone */
+    bool paused;            /* the engine reads nothing for now */
+    unsigned pauses;        /* calls of `pause` that began that */
     bool slow;              /* nothing leaves: the peer does not read */
     bool closed;            /* the engine has closed it */
     bool lingering;         /* it waits for a poll to tell of that */

@@ -129,6 +129,8 @@ void sio_rig_init(sio_rig *rig)
         .max_namespaces = 4,
         .max_rooms = 8,
         .max_dynamic = 4,
+        .max_acks = UINT32_MAX,
+        .attachment_timeout = 60000,
         .max_binary = 64,
     };
     rig->engine.config.max_backlog = 1000000;

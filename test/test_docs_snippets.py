@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""test_docs_snippets.py ROOT CC...: whether the C code in README.md and docs/
-compiles, as TAP.
+"""test_docs_snippets.py ROOT CC...: whether the C code in README.md,
+SECURITY.md and docs/ compiles, as TAP.
 
 Every block fenced as ```c is checked, with warnings as errors: a block with
 #include lines as a file of its own; one fenced as ```c body as the body of a
@@ -52,9 +52,10 @@ def program(page, is_body, line, code):
 
 def main():
     root, compiler = Path(sys.argv[1]).resolve(), sys.argv[2:] or ["cc"]
+    tops = [root / "README.md", root / "SECURITY.md"]
     found = [
         (page, *block)
-        for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+        for page in [*tops, *sorted((root / "docs").glob("*.md"))]
         for block in blocks(page)
     ]
     print(f"1..{len(found)}")

@@ -64,6 +64,25 @@ static void test_sources(void **state)
     }
 }
 
+/* Whoever fetches a file has a piece of it in each turn, so that others come
+ * in between. */
+static void test_one_piece_a_turn(void **state)
+{
+    (void)state;
+    http_rig rig;
+    http_rig_init(&rig);
+    rig.how = HTTP_RIG_SOURCE;
+    rig.source_len = 1000000;
+    memory_stream_feed(&rig.ms, SIO_LIT(GET_A), 0);
+    for (uint64_t turns = 1; rig.source_closed == 0; turns++) {
+        memory_loop_turn(&rig.loop);
+        assert_in_range(rig.source_at, 0, turns * TP_LOOP_OUT);
+    }
+    http_peer_settle(&rig, SIZE_MAX);
+    check_source(&rig, 1000000);
+    http_rig_deinit(&rig);
+}
+
 static void test_broken_sources(void **state)
 {
     (void)state;
@@ -131,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_one_piece_a_turn),
         cmocka_unit_test(test_broken_sources),
         cmocka_unit_test(test_source_after_halt),
     };

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test_readme.py ROOT: whether README.md and docs/ tell the truth, as TAP.
+"""test_readme.py ROOT: whether README.md, SECURITY.md and docs/ tell the truth, as TAP.
 
 Checks what a program can check: that the README's server is the example, that
 links and paths lead somewhere, that the functions and constants that are named
@@ -28,7 +28,7 @@ def read(path):
 
 
 def pages(root):
-    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    return [root / "README.md", root / "SECURITY.md", *sorted((root / "docs").glob("*.md"))]
 
 
 def sources(root, folders):

@@ -282,6 +282,11 @@ void tp_front_accept(void *owner, tp_stream *stream)
         stream->ops->close(stream);
         return;
     }
+    if (front->config->admission != NULL && !stream->wants_proxy &&
+        !tp_front_lets_in(front, stream)) {
+        stream->ops->close(stream);
+        return;
+    }
     atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
     if (to != front) {
         tp_front_pass_on(to, stream);

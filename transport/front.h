@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "engineio/handshake.h"
+#include "transport/admission.h"
 #include "transport/client_files.h"
 #include "transport/cookie.h"
 #include "transport/cors.h"
@@ -24,6 +25,7 @@ typedef struct tp_front_config {
     tp_websocket_config websocket;
     tp_ws_deflate_config deflate;
     tp_polling_config polling;
+    tp_admission *admission; /* NULL: whoever comes is let in; borrowed */
 } tp_front_config;
 
 /* Another server that has requests of this one's connections. */

@@ -409,6 +409,11 @@ void tp_front_enter(const tp_entry *e, tp_http_conn *conn, eio_request *request,
         refuse_entry(e, conn, request, EIO_REFUSAL_REQUEST, "BAD_JSONP_INDEX");
         return;
     }
+    if (front->config->admission != NULL &&
+        !tp_front_lets_enter(front, conn, request, e->upgrade)) {
+        eio_request_unref(request);
+        return;
+    }
     add_headers(front, conn, request, true);
     if (e->upgrade) {
         open_websocket(front, conn, request, &manner, sid);
@@ -493,6 +498,10 @@ static void open_session(tp_front *front, tp_http_conn *conn,
     tp_entry e = {front, knock->upgrade, base64, knock->protocol};
     if (front->draining) {
         tp_front_turn_away(front, conn, knock->upgrade);
+        return;
+    }
+    if (front->config->admission != NULL &&
+        !tp_front_lets_shake(front, conn, head, knock->upgrade)) {
         return;
     }
     eio_request *request = tp_request_new(conn, head);

@@ -2,9 +2,9 @@
 #define TP_FRONT_IMPL_H
 
 /* What front.c (routing), front_cors.c (other origins), front_engine.c
- * (sessions), front_proxy.c (PROXY headers), front_drain.c (the end) and
- * handover.c (other loops) need
- * of each other. */
+ * (sessions), front_proxy.c (PROXY headers), front_drain.c (the end),
+ * front_admission.c (limits of addresses) and handover.c (other loops) need of
+ * each other. */
 
 #include "transport/front.h"
 
@@ -44,6 +44,14 @@ bool tp_front_knock(tp_front *front, tp_http_conn *conn,
 void tp_front_refuse(tp_front *front, tp_http_conn *conn, eio_request *request,
                      eio_refusal refusal, const char *message,
                      const char *context, bool upgrade, bool close);
+
+/* Whether there may be one more of those below from where it comes; if not,
+ * that has been told, and the handshake been answered.  With an admission. */
+bool tp_front_lets_in(tp_front *front, tp_stream *stream);
+bool tp_front_lets_shake(tp_front *front, tp_http_conn *conn,
+                         const tp_http_head *head, bool upgrade);
+bool tp_front_lets_enter(tp_front *front, tp_http_conn *conn,
+                         const eio_request *request, bool upgrade);
 
 void tp_front_websocket_gone(void *front, tp_websocket *ws);
 

@@ -96,6 +96,11 @@ static void let_through(tp_gate *gate, const tp_proxy_header *header,
     if (header->known) {
         stream->peer = header->client;
     }
+    if (front->config->admission != NULL && !tp_front_lets_in(front, stream)) {
+        stream->ops->close(stream);
+        tp_front_connection_ended(front);
+        return;
+    }
     tp_http_conn *conn = tp_front_serve(front, stream);
     if (conn != NULL && front->closing) {
         tp_http_conn_finish(conn);

@@ -203,9 +203,15 @@ void tp_http_conn_flush(tp_dirty *dirty)
         return;
     }
     if (c->source != NULL) {
-        /* One piece a turn, so that a large file does not hold the loop. */
-        if (refill(c)) {
+        /* One piece a turn, and not too many of all together, so that files
+         * do not hold the loop. */
+        if (c->loop->pieces == 0) {
             tp_loop_dirty(c->loop, &c->dirty);
+            return;
+        }
+        c->loop->pieces--;
+        if (refill(c)) {
+            tp_loop_dirty_later(c->loop, &c->dirty);
         }
     } else if (c->state == TP_HTTP_STATE_SENDING) {
         tp_http_conn_next(c);

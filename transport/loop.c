@@ -12,6 +12,10 @@
  * turn, so that a callback which always sends cannot hold the loop. */
 #define FLUSH_ROUNDS 3
 
+/* Pieces of files that are read in a turn, for all who fetch one: those who
+ * read files have to wait, not those who talk. */
+#define PIECES 16
+
 /* How long the worst turn is remembered, at least; twice that at most. */
 #define LAG_PERIOD_US ((uint64_t)10 * 1000 * 1000)
 
@@ -86,8 +90,14 @@ static void on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
     (void)ev;
     (void)revents;
     sio_wheel_advance(&loop->wheel, loop->now);
+    loop->pieces = PIECES;
     for (int i = 0; i < FLUSH_ROUNDS && !sio_list_empty(&loop->dirty); i++) {
         flush_round(loop);
+    }
+    while (!sio_list_empty(&loop->later)) {
+        sio_link *link = loop->later.next;
+        sio_link_drop(link);
+        sio_list_append(&loop->dirty, link);
     }
     tp_deflater_forget(&loop->deflater);
     sio_reap_now(&loop->doomed);
@@ -181,6 +191,7 @@ sio_error tp_loop_init(tp_loop *loop, struct ev_loop *ev, const sio_log *log)
     sio_wheel_init(&loop->wheel, loop->now);
     sio_list_init(&loop->doomed);
     sio_list_init(&loop->dirty);
+    sio_list_init(&loop->later);
     init_watchers(loop);
     return SIO_OK;
 }
@@ -228,6 +239,13 @@ void tp_loop_deinit(tp_loop *loop)
     free_memory(loop);
     if (loop->own) {
         ev_loop_destroy(loop->ev);
+    }
+}
+
+void tp_loop_dirty_later(tp_loop *loop, tp_dirty *dirty)
+{
+    if (!sio_link_used(&dirty->link)) {
+        sio_list_append(&loop->later, &dirty->link);
     }
 }
 

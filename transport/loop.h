@@ -64,7 +64,9 @@ typedef struct tp_loop {
     uint64_t timer_due; /* what `timer` is set to; UINT64_MAX: not running */
     sio_wheel wheel;
     sio_link doomed;
-    sio_link dirty; /* of tp_dirty */
+    sio_link dirty;  /* of tp_dirty */
+    sio_link later;  /* the same, for the next turn */
+    unsigned pieces; /* of files that may still be read in this turn */
     sio_inbox inbox;
     sio_random random;
     sio_frame_pool frames;
@@ -102,6 +104,9 @@ void tp_loop_share(tp_loop *loop);
 
 /* Has `dirty->flush` called at the end of this turn; twice is once. */
 void tp_loop_dirty(tp_loop *loop, tp_dirty *dirty);
+
+/* The same for the end of the next turn, behind all others of that. */
+void tp_loop_dirty_later(tp_loop *loop, tp_dirty *dirty);
 
 /* The present Date header value, NUL-terminated. */
 const char *tp_loop_date(tp_loop *loop);

@@ -33,6 +33,8 @@ struct tp_polling {
     bool greeted;     /* the open packet, which goes alone, has been answered */
     bool octets;      /* the POST brings a body of octets */
     tp_polling_manner manner;
+    bool paused; /* POSTs are answered later ... */
+    bool held;   /* ... and `post` is one that waits for that */
 };
 
 static tp_polling *of(eio_transport *tp)
@@ -227,9 +229,32 @@ static void destroy(sio_mortal *mortal)
     free(p);
 }
 
+static void answer_post(tp_http_conn *conn)
+{
+    tp_http_answer_send(conn, &(tp_http_answer){.status = 200,
+                                                .type = "text/html",
+                                                .extra = SIO_LIT(NO_STORE),
+                                                .body = SIO_LIT("ok")});
+}
+
+/* A client sends nothing more before its POST is answered. */
+static void pause_posts(eio_transport *tp, bool paused)
+{
+    tp_polling *p = of(tp);
+    p->paused = paused;
+    if (!paused && p->held) {
+        tp_http_conn *post = p->post;
+        p->held = false;
+        p->post = NULL;
+        post->waiter = NULL;
+        answer_post(post);
+    }
+}
+
 /* Cuts off a POST whose body nobody wants any more. */
 static void drop_post(tp_polling *p)
 {
+    pause_posts(&p->base, false);
     tp_http_conn *post = p->post;
     p->post = NULL;
     if (post != NULL) {
@@ -286,6 +311,7 @@ const eio_transport_ops tp_polling_ops = {
     .send = send_frame,
     .close = close_polling,
     .release = release,
+    .pause = pause_posts,
 };
 
 static void fail(tp_polling *p, sio_error why)
@@ -312,6 +338,7 @@ static void on_post_lost(tp_http_waiter *waiter, sio_error why)
 {
     tp_polling *p = SIO_OWNER(waiter, tp_polling, post_waiter);
     p->post = NULL;
+    p->held = false;
     if (why != SIO_ERR_TOO_LARGE) {
         fail(p, why == SIO_ERR_CLOSED ? SIO_ERR_ABORTED : why);
     }
@@ -493,10 +520,14 @@ void tp_polling_post(tp_polling *p, tp_http_conn *conn, uint8_t *body,
     } else if (!p->manner.jsonp || tp_jsonp_read(body, len, &body, &len)) {
         deliver_text(p, body, len);
     }
-    if (conn->state == TP_HTTP_STATE_ANSWER) {
-        tp_http_answer_send(conn, &(tp_http_answer){.status = 200,
-                                                    .type = "text/html",
-                                                    .extra = SIO_LIT(NO_STORE),
-                                                    .body = SIO_LIT("ok")});
+    if (conn->state != TP_HTTP_STATE_ANSWER) {
+        return;
+    }
+    if (p->paused && p->state == OPEN) {
+        p->held = true;
+        p->post = conn;
+        conn->waiter = &p->post_waiter;
+    } else {
+        answer_post(conn);
     }
 }

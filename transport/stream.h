@@ -68,12 +68,14 @@ struct tp_stream {
     const tp_stream_ops *ops;
     const tp_stream_events *events;
     void *owner;
-    tp_address peer;  /* or the client's, once a PROXY header has told it */
-    bool wants_proxy; /* a PROXY header has to come first */
-    bool nameless;    /* one came that does not tell the client's address */
-    bool secure;      /* the client's side of it is known to be over TLS */
-    bool paused;      /* the stream's own: nothing is read ... */
-    bool blocked;     /* ... and it waits for room in the kernel's buffer */
+    tp_address peer; /* or the client's, once a PROXY header has told it */
+    struct tp_place *place; /* where it is counted, or NULL; tp_stream_vacate()
+                               gives that back, see admission.h */
+    bool wants_proxy;       /* a PROXY header has to come first */
+    bool nameless; /* one came that does not tell the client's address */
+    bool secure;   /* the client's side of it is known to be over TLS */
+    bool paused;   /* the stream's own: nothing is read ... */
+    bool blocked;  /* ... and it waits for room in the kernel's buffer */
 };
 
 /* Whom the client's certificate names, as above; NULL: there was none. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/reap.h"
+#include "transport/admission.h"
 #include "transport/backend.h"
 
 typedef struct tp_tcp {
@@ -89,6 +90,7 @@ static void destroy(sio_mortal *mortal)
 static void close_now(tp_stream *s)
 {
     tp_tcp *tcp = of(s);
+    tp_stream_vacate(s);
     if (loop_of(tcp) == NULL) {
         close(tcp->io.fd);
         free(tcp);

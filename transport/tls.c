@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "transport/admission.h"
 #include "transport/tls_impl.h"
 
 static tp_tls *of(tp_stream *s)
@@ -404,6 +405,7 @@ static void close_now(tp_stream *s)
     if (tls->inner == NULL) {
         return;
     }
+    tp_stream_vacate(s);
     if (tls->loop == NULL) {
         tls->inner->ops->close(tls->inner);
         free_tls(tls);

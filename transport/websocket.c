@@ -377,6 +377,11 @@ static void close_websocket(eio_transport *tp, eio_close_mode mode)
     start_closing(ws, 0);
 }
 
+static void pause_reading(eio_transport *tp, bool paused)
+{
+    tp_ws_pause(&of(tp)->out, paused);
+}
+
 const eio_transport_ops tp_websocket_ops = {
     .name = "websocket",
     .counter = SIO_COUNTER_SESSIONS_WEBSOCKET,
@@ -386,7 +391,7 @@ const eio_transport_ops tp_websocket_ops = {
     .place = place,
     .fetch = fetch,
     .close = close_websocket,
-    .release = NULL,
+    .pause = pause_reading,
 };
 
 /* -------------------------------------------------------------- reading -- */

@@ -70,4 +70,13 @@ void tp_ws_drop(tp_ws_output *o);
 /* Drops everything. */
 void tp_ws_output_clear(tp_ws_output *o);
 
+/* Stops reading from the peer, or goes on; once the stream is gone it does
+ * nothing. */
+static inline void tp_ws_pause(const tp_ws_output *out, bool paused)
+{
+    if (out->stream != NULL) {
+        out->stream->ops->pause(out->stream, paused);
+    }
+}
+
 #endif

@@ -28,6 +28,14 @@ typedef enum sio_backlog_policy {
     SIO_BACKLOG_REFUSE
 } sio_backlog_policy;
 
+/* What to do about a session that sends more than it may: tell of it, stop
+ * reading from it until that is made up for, or close it. */
+typedef enum sio_rate_policy {
+    SIO_RATE_THROTTLE,
+    SIO_RATE_WARN,
+    SIO_RATE_DISCONNECT
+} sio_rate_policy;
+
 /* What a request tells of the client, in headers that the proxies in front of
  * the server set.  Only these are read: the others a client could have set. */
 typedef enum sio_proxy_headers {
@@ -232,6 +240,30 @@ typedef struct sio_server_config {
     uint32_t recovery_max_packets;          /* kept for each namespace ... */
     uint64_t recovery_max_bytes; /* ... and the bytes of these and of stored
                                     sessions; loops share both evenly */
+    /* Limits of one address, as the proxies that are trusted tell it; of IPv6
+     * its block of 64 bits.  Many clients may share one, so these are off: 0.
+     * docs/limits.md. */
+    uint32_t max_connections_per_address; /* not of trusted proxies */
+    uint32_t max_sessions_per_address;
+    uint32_t handshakes_per_address_per_s;
+    uint32_t handshakes_per_address_burst; /* at once; 0: those of a second */
+
+    /* Handshakes of all clients together; 0: any number. */
+    uint32_t handshakes_per_s;
+    uint32_t handshakes_burst; /* at once; 0: those of a second */
+
+    /* What one session may send: packets of Engine.IO, so events and all else,
+     * and their bytes; 0: any number. */
+    uint32_t packets_per_s;
+    uint32_t packets_burst; /* at once; 0: those of a second */
+    uint32_t bytes_per_s;
+    uint32_t bytes_burst; /* at once; 0: those of a second */
+    sio_rate_policy rate_policy;
+
+    uint32_t max_pending_acks;      /* that one socket is asked for; at least
+                                       1 */
+    uint32_t attachment_timeout_ms; /* from a packet to the last attachment of
+                                       it; at least 1 */
 
     /* Callbacks, each NULL or called with `arg`. */
     sio_log_fn *on_log;
@@ -309,6 +341,18 @@ static inline sio_server_config sio_server_config_default(void)
     c.recovery_max_disconnection_ms = 120000;
     c.recovery_max_packets = 65536;
     c.recovery_max_bytes = 67108864;
+    c.max_connections_per_address = 0;
+    c.max_sessions_per_address = 0;
+    c.handshakes_per_address_per_s = 0;
+    c.handshakes_per_address_burst = 0;
+    c.handshakes_per_s = 0;
+    c.handshakes_burst = 0;
+    c.packets_per_s = 0;
+    c.packets_burst = 0;
+    c.bytes_per_s = 0;
+    c.bytes_burst = 0;
+    c.max_pending_acks = 10000;
+    c.attachment_timeout_ms = 60000;
     c.log_level = SIO_LOG_WARN;
     return c;
 }

@@ -59,6 +59,7 @@ extern "C" {
     X(TLS, -229, "TLS failed")                                                 \
     X(PACKET_LENGTH, -230, "a packet's length does not fit its payload")       \
     X(TRUNCATED, -231, "connection cut without an end of TLS")                 \
+    X(RATE, -232, "more than may be sent in a second")                         \
     X(NO_MEMORY, -301, "out of memory")                                        \
     X(IO, -302, "input or output failed")                                      \
     X(CLOSED, -303, "closed before it was done")                               \

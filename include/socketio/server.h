@@ -260,7 +260,18 @@ SIO_API SIO_CHECK sio_error sio_server_post(sio_server *server, sio_post_fn *fn,
     X(TLS_RESUMED, "tls_resumed")                                              \
     X(TLS_ERRORS, "tls_errors")                                                \
     X(TLS_TIMEOUTS, "tls_timeouts")                                            \
-    X(TLS_TRUNCATED, "tls_truncated")
+    X(TLS_TRUNCATED, "tls_truncated")                                          \
+    X(LIMITED_CONNECTIONS, "limited_connections")                              \
+    X(LIMITED_SESSIONS, "limited_sessions")                                    \
+    X(LIMITED_HANDSHAKES, "limited_handshakes")                                \
+    X(LIMITED_ALL_HANDSHAKES, "limited_all_handshakes")                        \
+    X(LIMITED_NAMESPACES, "limited_namespaces")                                \
+    X(LIMITED_ROOMS, "limited_rooms")                                          \
+    X(LIMITED_ACKS, "limited_acks")                                            \
+    X(RATE_WARNED, "rate_warned")                                              \
+    X(RATE_THROTTLED, "rate_throttled")                                        \
+    X(RATE_CLOSED, "rate_closed")                                              \
+    X(ATTACHMENT_TIMEOUTS, "attachment_timeouts")
 
 typedef enum sio_counter {
 #define SIO_COUNTER_NAME(name, text) SIO_COUNTER_##name,

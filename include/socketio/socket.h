@@ -148,7 +148,8 @@ typedef void sio_ack_fn(sio_socket *socket, sio_error err, sio_event *answer,
  * Emits an event and asks for an acknowledgement.  `timeout_ms` counts from
  * this call; 0 waits as long as the socket lives.  `on_ack` is called if, and
  * only if, SIO_OK is returned, and never before this function has returned.
- * `arg` is handed to it untouched.  Errors as sio_socket_emit().  Any thread.
+ * `arg` is handed to it untouched.  Errors as sio_socket_emit(), and
+ * SIO_ERR_LIMIT when max_pending_acks are awaited already.  Any thread.
  */
 SIO_API sio_error sio_socket_emit_ack(sio_socket *socket, const char *event,
                                       uint32_t timeout_ms, sio_ack_fn *on_ack,

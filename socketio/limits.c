@@ -1,0 +1,29 @@
+#include "socketio/core.h"
+
+/* How often at most one thing is logged, where clients can have it logged
+ * without losing their session. */
+#define TELL_MS 1000
+
+/* A socket whose middlewares are still at it may have lost its client. */
+void sio_limit_tell(const sio_client *client, sio_counter counter,
+                    const char *event, const char *what, uint32_t limit,
+                    uint64_t *told)
+{
+    if (client == NULL || client->session == NULL) {
+        return;
+    }
+    eio_engine *engine = client->loop->engine;
+    uint64_t now = eio_now(engine);
+    eio_count(engine, counter);
+    if (told != NULL && *told != 0 && now - *told < TELL_MS) {
+        return;
+    }
+    if (told != NULL) {
+        *told = now;
+    }
+    sio_log_write(engine->log, SIO_LOG_WARN, event,
+                  "sid %s, address %s: %s: the limit is %u",
+                  eio_session_sid(client->session),
+                  eio_request_peer(eio_session_request(client->session)), what,
+                  limit);
+}
