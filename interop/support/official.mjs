@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
 import { Server as Engine } from 'engine.io';
 import { Server as SocketServer } from 'socket.io';
+import msgpack from 'socket.io-msgpack-parser';
 
 const text = { type: 'string' };
 const flag = { type: 'boolean', default: false };
@@ -61,6 +62,8 @@ const { values: args } = parseArgs({
     'deny-query': flag,
     'destroy-upgrade-timeout': text,
     'no-destroy-upgrade': flag,
+    'allow-eio3': flag,
+    parser: text,
   },
 });
 
@@ -137,6 +140,8 @@ function engineOptions() {
   if (args['no-trailing-slash']) options.addTrailingSlash = false;
   if (args['no-serve-client']) options.serveClient = false;
   if (args['no-destroy-upgrade']) options.destroyUpgrade = false;
+  if (args['allow-eio3']) options.allowEIO3 = true;
+  if (args.parser === 'msgpack') options.parser = msgpack;
   const cors = corsOptions();
   if (cors) options.cors = Object.fromEntries(Object.entries(cors).filter(([, value]) => value !== undefined));
   if (args.cookie) options.cookie = cookieOptions();
