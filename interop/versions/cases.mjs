@@ -82,7 +82,7 @@ async function acks(cell) {
   assert.deepEqual(all, VALUES.map((value) => [value]));
   assert.deepEqual(await ask(socket, 'echo'), []);
   assert.deepEqual(await ask(socket, 'echo', ...VALUES), VALUES);
-  assert.deepEqual(await ask(socket, 'ack-later', 20, 'late', { b: filled(3) }).then(plain), ['late', { b: filled(3) }]);
+  assert.deepEqual(await ask(socket, 'ack-later', 20, 'late', 1), ['late', 1]);
 }
 
 async function calls(cell) {
@@ -127,13 +127,10 @@ async function binary(cell) {
 const given = (cell, auth) => (cell.old ? { query: new URLSearchParams(auth).toString() } : { auth });
 
 async function namespace(cell) {
-  const auth = { greet: '3', token: 'ä &=😀' };
+  const auth = { token: 'ä &=😀', two: '2', empty: '' };
   const main = await root(cell);
   const foo = beside(cell, main, '/foo', given(cell, auth));
-  const early = collect(foo, 'n');
   await connection(foo);
-  await early.reach(3);
-  assert.deepEqual(early.map(([i]) => i), [0, 1, 2]);
   for (const socket of [main, foo]) assertId(cell, socket, await info(socket));
   assert.equal((await info(foo)).nsp, '/foo');
   assert.deepEqual((await ask(foo, 'handshake'))[0].auth, auth);
