@@ -2,7 +2,7 @@
 # ./dev test: parts that count what passed and failed, and print what failed.
 
 PASSED=0 FAILED=0 SKIPPED=0
-TEST_PARTS=(unit clang consumer interop threads browser fuzz docs)
+TEST_PARTS=(unit clang consumer interop versions threads browser fuzz docs)
 FUZZ_SECONDS=${FUZZ_SECONDS:-5} # each target, within ./dev test
 RESULT_FILES=()                 # files with the results of single tests
 
@@ -64,7 +64,9 @@ need_for_tests() {
         *" clang "* | *" consumer "* | *" fuzz "*) purposes+=(clang) ;;
     esac
     case " $* " in
-        *" interop "* | *" threads "* | *" browser "*) purposes+=(client) ;;
+        *" interop "* | *" versions "* | *" threads "* | *" browser "*)
+            purposes+=(client)
+            ;;
         *" docs "*) purposes+=(node) ;;
     esac
     case " $* " in
@@ -151,6 +153,11 @@ test_interop() {
     node_tests interop 600 "$(test_files './raw/*' './client/*')"
 }
 
+# Official clients of many versions, all those that people still have.
+test_versions() {
+    node_tests versions 300 "$(test_files './versions/*')"
+}
+
 # Several loops, with the sanitizer of memory and then with that of threads.
 test_threads() {
     local program
@@ -171,7 +178,8 @@ test_browser() {
 test_files() {
     local pattern
     for pattern in "$@"; do
-        (cd interop && find . -path "$pattern" -name '*.test.mjs')
+        (cd interop && find . -name node_modules -prune -o \
+            -path "$pattern" -name '*.test.mjs' -print)
     done | sort
 }
 
@@ -181,6 +189,7 @@ node_tests() {
     require asan build_asan || return
     require client prepare_client || return
     require npm npm_ci interop || return
+    require npm-versions npm_ci interop/versions || return
     node_run "$@"
     RESULT_FILES+=("$LOGS/$1.jsonl")
 }

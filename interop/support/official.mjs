@@ -62,7 +62,7 @@ const { values: args } = parseArgs({
     'deny-query': flag,
     'destroy-upgrade-timeout': text,
     'no-destroy-upgrade': flag,
-    'allow-eio3': flag,
+    eio3: flag,
     parser: text,
   },
 });
@@ -140,7 +140,7 @@ function engineOptions() {
   if (args['no-trailing-slash']) options.addTrailingSlash = false;
   if (args['no-serve-client']) options.serveClient = false;
   if (args['no-destroy-upgrade']) options.destroyUpgrade = false;
-  if (args['allow-eio3']) options.allowEIO3 = true;
+  if (args.eio3) options.allowEIO3 = true;
   if (args.parser === 'msgpack') options.parser = msgpack;
   const cors = corsOptions();
   if (cors) options.cors = Object.fromEntries(Object.entries(cors).filter(([, value]) => value !== undefined));

@@ -21,7 +21,7 @@ export const isOld = (version) => version.startsWith('2.');
 export const OLD = VERSIONS.filter(isOld);
 
 /** What a server needs to take all of them. */
-export const ALL = { ...QUIET, 'allow-eio3': true };
+export const ALL = { ...QUIET, eio3: true };
 
 /** The path of a file in a version's package. */
 export const fileOf = (version, file) => require.resolve(`${PREFIX}${version}/${file}`);

@@ -42,7 +42,7 @@ function fallSilent(socket) {
 describe('idle clients of Engine.IO 3', { concurrency: 100 }, () => {
   let server;
   before(async () => {
-    server = await startServer('rows', { 'ping-interval': INTERVAL, 'ping-timeout': TIMEOUT, 'allow-eio3': true });
+    server = await startServer('rows', { 'ping-interval': INTERVAL, 'ping-timeout': TIMEOUT, eio3: true });
   });
   after(async () => server?.stop());
 

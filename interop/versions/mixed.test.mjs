@@ -99,7 +99,7 @@ describe('versions in one room', () => {
 });
 
 test('V311 broadcasts cross four threads to all versions', { ...LIMIT, skip: oursOnly('one thread') }, async (t) => {
-  const server = await startThreads({ 'allow-eio3': true, threads: 4 });
+  const server = await startThreads({ eio3: true, threads: 4 });
   try {
     const all = await crowd(t, server.url);
     for (const socket of all) {
