@@ -4,9 +4,11 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import msgpack from 'socket.io-msgpack-parser';
+import { next } from '../support/client.mjs';
 import { QUIET, request } from '../support/raw.mjs';
 import { startServer } from '../support/server.mjs';
-import { fileOf } from '../versions/clients.mjs';
+import { fileOf, opened } from '../versions/clients.mjs';
 import { launch, WAIT } from './harness.mjs';
 
 const LIMIT = { timeout: 90_000 };
@@ -53,7 +55,7 @@ async function withPage(options, script, run) {
 
 /** In the page: does with a client all that there is to do, and gives what
  *  came back; binary as { bytes } and so that the page tells its kind. */
-async function converse([url, options, texts, sizes, last, hasBlobs]) {
+async function converse([url, options, texts, sizes, last, hasBlobs, witness]) {
   const LATE = 10_000;
   const within = (what, begin) => new Promise((done, fail) => {
     setTimeout(() => fail(new Error(`${what}: nothing came`)), LATE);
@@ -103,6 +105,11 @@ async function converse([url, options, texts, sizes, last, hasBlobs]) {
   if (engine.transport.name !== last) await within('the upgrade', (done) => engine.on('upgrade', done));
   found.last = engine.transport.name;
   found.afterUpgrade = await ask(socket, 'echo', nested);
+  const made = [];
+  const allMade = within('bytes', (done) => socket.on('made', (...list) => made.push(show(list)) === 3 && done(made)));
+  await ask(socket, 'burst', { event: 'made', count: 3, binary: true });
+  found.made = await allMade;
+  found.witnessed = await ask(socket, 'to', { to: witness, event: 'said' }, nested, ...bytes);
   const [told] = await ask(socket, 'info');
   Object.assign(found, { protocol: told.protocol, transport: told.transport, isSessions: told.id === engine.id, isOwn: told.id === socket.id });
 
@@ -116,9 +123,21 @@ async function converse([url, options, texts, sizes, last, hasBlobs]) {
   return found;
 }
 
-/** Has a client talk in the page, and checks what it found. */
-async function assertTalks(page, server, options, { first, last, protocol, hasBlobs = true }) {
-  const found = await page.evaluate(converse, [server.url, options, TEXTS, SIZES, last, hasBlobs]);
+/** The same value, in which binary is as the page shows it. */
+function shown(value) {
+  if (Buffer.isBuffer(value)) return { bytes: [...value] };
+  if (Array.isArray(value)) return value.map(shown);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, x]) => [name, shown(x)]));
+}
+
+/** Has a client talk in the page, to another one in Node too, and checks what
+ *  they found. */
+async function assertTalks(page, server, options, { first, last, protocol, hasBlobs = true, parser }) {
+  const ends = [];
+  const witness = await opened({ after: (end) => ends.push(end) }, '4.8.4', server.url, '/', { ...(parser && { parser }) });
+  const heard = next(witness, 'said');
+  const found = await page.evaluate(converse, [server.url, options, TEXTS, SIZES, last, hasBlobs, witness.id]);
   const { sent, sentBytes } = found;
   assert.equal(sentBytes.length, SIZES.length);
   const texts = TEXTS.map((text) => [text]);
@@ -131,6 +150,10 @@ async function assertTalks(page, server, options, { first, last, protocol, hasBl
   assert.deepEqual(found.foo, ['foo', sentBytes[0]]);
   assert.equal(found.refusal, 'Invalid namespace');
   assert.equal(found.end, 'io server disconnect');
+  assert.deepEqual(found.made, [0, 1, 2].map((i) => [i, { bytes: [1, 2, 3, 4] }]));
+  assert.deepEqual(found.witnessed, ['success']);
+  assert.deepEqual(shown(await heard), [sent, ...sentBytes]);
+  ends.forEach((end) => end());
   assert.equal(found.first, first);
   assert.equal(found.last, last);
   assert.equal(found.transport, last);
@@ -213,28 +236,52 @@ test('JP04 browser: clients of a page have callbacks of their own', LIMIT, () =>
     assert.deepEqual([...new Set(asked.map(({ query }) => query.get('j')))].sort(), ['0', '1', '2']);
   }));
 
-test('JP04 JP05 the index is its digits, and a form without d is no body', LIMIT, async () => {
+/** Without a browser: `run` gets the target of a request with more in its
+ *  query, and opens(index) for a session's `{ call, sid }`. */
+async function withJsonp(run) {
   const server = await startServer('rows', { ...QUIET, eio3: true });
+  const target = (more) => `${PATH}?${new URLSearchParams({ EIO: 3, transport: 'polling', ...more })}`;
+  const opens = async (j) => {
+    const { status, text } = await request(server, { target: target({ j }) });
+    assert.equal(status, 200);
+    const [, call, packets] = /^(.*?)\((".*")\);$/s.exec(text) ?? assert.fail(text);
+    return { call, sid: JSON.parse(/^\d+:0(\{.*\})/.exec(JSON.parse(packets))[1]).sid };
+  };
   try {
-    const target = (more) => `${PATH}?${new URLSearchParams({ EIO: 3, transport: 'polling', ...more })}`;
-    const opened = await request(server, { target: target({ j: 'alert(1);2' }) });
-    assert.equal(opened.status, 200);
-    const [, packets] = /^___eio\[12\]\((".*")\);$/s.exec(opened.text) ?? assert.fail(opened.text);
-    const { sid } = JSON.parse(/^\d+:0(\{.*\})/.exec(JSON.parse(packets))[1]);
-    const poll = await request(server, { target: target({ j: '7', sid }) });
-    assert.equal(poll.text, '___eio[12]("2:40");');
+    await run(server, target, opens);
+  } finally {
+    await server.stop();
+  }
+}
+
+test('JP04 the index is the digits of what the handshake says', LIMIT, () =>
+  withJsonp(async (server, target, opens) => {
+    for (const [j, wanted] of [['0', '0'], ['12', '12'], ['', ''], ['alert(1);2', '12'], ['1"]=2;//', '12'], ['é', '']]) {
+      const { call, sid } = await opens(j);
+      assert.equal(call, `___eio[${wanted}]`);
+      const poll = await request(server, { target: target({ j: '7', sid }) });
+      assert.equal(poll.text, `___eio[${wanted}]("2:40");`);
+    }
+  }));
+
+test('JP01 JP02 JP05 scripts escape line ends, and a form without d is no body', LIMIT, () =>
+  withJsonp(async (server, target, opens) => {
+    const { sid } = await opens('3');
+    const poll = () => request(server, { target: target({ sid }) });
+    assert.equal((await poll()).text, '___eio[3]("2:40");');
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
-    const post = (body) => request(server, { method: 'POST', target: target({ j: '7', sid }), headers, body });
+    const post = (body) => request(server, { method: 'POST', target: target({ j: '3', sid }), headers, body });
     for (const body of ['x=1', 'dd=2:40', 'D=2:40', '']) {
       const { status, text } = await post(body);
       assert.deepEqual({ status, text }, { status: 200, text: 'ok' }, `the form ${body}`);
     }
-    assert.equal((await post(`d=${encodeURIComponent('15:42["message",1]')}`)).text, 'ok');
-    assert.equal((await request(server, { target: target({ sid }) })).text, '___eio[12]("15:42[\\"message\\",1]");');
-  } finally {
-    await server.stop();
-  }
-});
+    const says = async (form, script) => {
+      assert.equal((await post(`d=${encodeURIComponent(form)}`)).text, 'ok');
+      assert.equal((await poll()).text, `___eio[3](${script});`);
+    };
+    await says('15:42["message",1]', String.raw`"15:42[\"message\",1]"`);
+    await says('20:42["message","\u2028\u2029😀"]', String.raw`"20:42[\"message\",\"\u2028\u2029😀\"]"`);
+  }));
 
 for (const [way, transports, first, last] of [
   ['polling', ['polling'], 'polling', 'polling'],
@@ -244,6 +291,6 @@ for (const [way, transports, first, last] of [
   test(`PR02 browser: the bundle with the msgpack parser (${way})`, LIMIT, () =>
     withPage({ parser: 'msgpack' }, (server) => ({ url: `${server.url}${PATH}socket.io.msgpack.min.js` }),
       async (page, server) => {
-        await assertTalks(page, server, { transports }, { first, last, protocol: 4, hasBlobs: false });
+        await assertTalks(page, server, { transports }, { first, last, protocol: 4, hasBlobs: false, parser: msgpack });
       }));
 }

@@ -123,6 +123,26 @@ async function binary(cell) {
   assert.deepEqual((await ask(socket, 'echo', nested())).map(plain), [nested()]);
 }
 
+/** Bytes that are made elsewhere: what an echo hides shows here. */
+async function bytes(cell) {
+  const socket = await root(cell);
+  const made = collect(socket, 'made');
+  await ask(socket, 'burst', { event: 'made', count: 3, binary: true });
+  await made.reach(3);
+  assert.deepEqual(made.map(plain), [0, 1, 2].map((i) => [i, Buffer.from([1, 2, 3, 4])]));
+
+  const witness = await opened(cell, '4.8.4', cell.server.url, '/', { transports: ['websocket'] });
+  const [heard, told] = [witness, socket].map((one) => collect(one, 'said'));
+  for (const one of [filled(1), nested(), filled(70_000)]) {
+    await tell(socket, 'to', { to: witness.id, event: 'said' }, one);
+    await tell(witness, 'to', { to: socket.id, event: 'said' }, one);
+  }
+  for (const list of [heard, told]) {
+    await list.reach(3);
+    assert.deepEqual(list.map(plain), [[filled(1)], [nested()], [filled(70_000)]]);
+  }
+}
+
 /** Options of a namespace on a connection that is there. */
 const given = (cell, auth) => (cell.old ? { query: new URLSearchParams(auth).toString() } : { auth });
 
@@ -247,5 +267,5 @@ async function room(cell) {
 }
 
 export const CASES = {
-  connect, events, order, acks, calls, text, binary, namespace, refused, disconnect, reconnect, room,
+  connect, events, order, acks, calls, text, binary, bytes, namespace, refused, disconnect, reconnect, room,
 };

@@ -20,7 +20,7 @@ const ROWS = {
   upgrade: 'V301 V302 V304 V306 V307 V308 V309 V310 V312 ',
 };
 
-const cells = new Map(); // name of the cell -> names of the cases that failed
+const cells = new Map(); // name of the cell -> { passed, failed }, names of cases
 
 /** Runs one case and ends what it began; gives its error, or null. */
 async function attempt(run, cell) {
@@ -36,14 +36,13 @@ async function attempt(run, cell) {
 }
 
 async function runCell(cell, name) {
-  const failed = [];
+  const result = { passed: [], failed: [] };
   const errors = [];
-  cells.set(name, failed);
+  cells.set(name, result);
   for (const [what, run] of Object.entries(CASES)) {
     const err = await attempt(run, cell);
-    if (!err) continue;
-    failed.push(what);
-    errors.push(`${what}: ${err.stack}`);
+    result[err ? 'failed' : 'passed'].push(what);
+    if (err) errors.push(`${what}: ${err.stack}`);
   }
   assert.equal(errors.length, 0, `${name}\n${errors.join('\n')}`);
 }
@@ -51,9 +50,11 @@ async function runCell(cell, name) {
 function table() {
   const count = Object.keys(CASES).length;
   const cell = (version, way) => {
-    const failed = cells.get(`${version} over ${way}`);
-    if (!failed) return '-';
-    return `${count - failed.length}/${count}${failed.map((what) => ` !${what}`).join('')}`;
+    const result = cells.get(`${version} over ${way}`);
+    if (!result) return '-';
+    const { passed, failed } = result;
+    const isOver = passed.length + failed.length === count;
+    return `${passed.length}/${count}${failed.map((what) => ` !${what}`).join('')}${isOver ? '' : ' ...'}`;
   };
   const ways = Object.keys(WAYS);
   const lines = [['version', ...ways], ...VERSIONS.map((version) => [version, ...ways.map((way) => cell(version, way))])];
