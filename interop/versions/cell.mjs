@@ -1,13 +1,13 @@
-// A cell of the matrix, in a thread of its own: a client that throws where
-// nobody can catch it takes no other one with it.  Tells of each case
-// { what }, and when it is over { what, error }, where `error` is a text or
-// null; at the end { over: true }.
+// Cells of the matrix, one after the other, in a thread of its own: a client
+// that throws where nobody can catch it takes no other one with it.  Of each
+// case it tells { what }, and when it is over { what, error }, where `error` is
+// a text or null; at the end { over: true }.
 
-import { parentPort, workerData as cell } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { CASES } from './cases.mjs';
 
 /** Runs one case and ends what it began; gives the text of its error. */
-async function attempt(run) {
+async function attempt(run, cell) {
   const ends = [];
   try {
     await run({ ...cell, after: (end) => ends.push(end) });
@@ -19,8 +19,10 @@ async function attempt(run) {
   }
 }
 
-for (const [what, run] of Object.entries(CASES)) {
-  parentPort.postMessage({ what });
-  parentPort.postMessage({ what, error: await attempt(run) });
-}
-parentPort.postMessage({ over: true }); // timers of old clients may go on
+parentPort.on('message', async (cell) => {
+  for (const [what, run] of Object.entries(CASES)) {
+    parentPort.postMessage({ what });
+    parentPort.postMessage({ what, error: await attempt(run, cell) });
+  }
+  parentPort.postMessage({ over: true });
+});

@@ -11,7 +11,7 @@ import { startServer } from '../support/server.mjs';
 import { CASES } from './cases.mjs';
 import { ALL, VERSIONS, WAYS, isOld } from './clients.mjs';
 
-const AT_ONCE = 6; // cells
+const AT_ONCE = 4; // cells
 const LIMIT = 60_000; // ms, of each
 
 /** The rows that old clients show, by how they connect. */
@@ -24,32 +24,42 @@ const ROWS = {
 const count = Object.keys(CASES).length;
 const cells = new Map(); // name of the cell -> { passed, failed }, names of cases
 
+const idle = []; // threads
+
 /** Runs all cases of a cell; gives what failed, as texts. */
-function runCell(cell, { passed, failed }) {
+async function runCell(cell, { passed, failed }) {
   const errors = [];
   let now = 'start';
   const fail = (what, error) => {
     failed.push(what);
     errors.push(`${what}: ${error}`);
   };
-  const worker = new Worker(new URL('cell.mjs', import.meta.url), { workerData: cell });
-  const timer = setTimeout(() => {
-    fail(now, `not over after ${LIMIT} ms`);
-    worker.terminate();
-  }, LIMIT);
-  return new Promise((done) => {
-    worker.on('message', ({ what, error, over }) => {
-      if (over) worker.terminate();
-      now = what;
-      if (error) fail(what, error);
-      else if (error === null) passed.push(what);
-    });
-    worker.on('error', (err) => fail(now, `uncaught: ${err.stack ?? err}`));
-    worker.on('exit', () => {
+  const worker = idle.pop() ?? new Worker(new URL('cell.mjs', import.meta.url));
+  await new Promise((done) => {
+    const hears = {
+      message: ({ what, error, over }) => {
+        now = what;
+        if (over) end(true);
+        else if (error) fail(what, error);
+        else if (error === null) passed.push(what);
+      },
+      error: (err) => fail(now, `uncaught: ${err.stack ?? err}`),
+      exit: () => end(false),
+    };
+    const timer = setTimeout(() => {
+      fail(now, `not over after ${LIMIT} ms`);
+      worker.terminate();
+    }, LIMIT);
+    const end = (isWell) => {
       clearTimeout(timer);
-      done(errors);
-    });
+      for (const [event, hear] of Object.entries(hears)) worker.off(event, hear);
+      if (isWell) idle.push(worker);
+      done();
+    };
+    for (const [event, hear] of Object.entries(hears)) worker.on(event, hear);
+    worker.postMessage(cell);
   });
+  return errors;
 }
 
 function cellText(version, way) {
@@ -74,6 +84,7 @@ describe('versions of the client', { concurrency: AT_ONCE }, () => {
   starting.catch(() => {}); // each test says so
   after(async () => {
     console.log(`${Object.keys(CASES).join(', ')}\n${table()}`);
+    await Promise.all(idle.map((worker) => worker.terminate()));
     await (await starting).stop();
   });
   for (const version of VERSIONS) {
