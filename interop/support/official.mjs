@@ -25,6 +25,7 @@ const { values: args } = parseArgs({
     path: text,
     transports: text,
     'no-upgrades': flag,
+    eio3: flag,
     'no-trailing-slash': flag,
     'no-serve-client': flag,
     'client-dir': text,
@@ -62,7 +63,6 @@ const { values: args } = parseArgs({
     'deny-query': flag,
     'destroy-upgrade-timeout': text,
     'no-destroy-upgrade': flag,
-    eio3: flag,
     parser: text,
   },
 });
@@ -137,10 +137,10 @@ function engineOptions() {
     if (value !== undefined) options[name] = value;
   }
   if (args['no-upgrades']) options.allowUpgrades = false;
+  if (args.eio3) options.allowEIO3 = true;
   if (args['no-trailing-slash']) options.addTrailingSlash = false;
   if (args['no-serve-client']) options.serveClient = false;
   if (args['no-destroy-upgrade']) options.destroyUpgrade = false;
-  if (args.eio3) options.allowEIO3 = true;
   if (args.parser === 'msgpack') options.parser = msgpack;
   const cors = corsOptions();
   if (cors) options.cors = Object.fromEntries(Object.entries(cors).filter(([, value]) => value !== undefined));
