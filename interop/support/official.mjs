@@ -49,6 +49,7 @@ const { values: args } = parseArgs({
     'cookie-same-site': text,
     'cookie-priority': text,
     'initial-packet': text,
+    parser: text,
     static: text,
     'header-timeout': text,
     'body-timeout': text,
@@ -63,7 +64,6 @@ const { values: args } = parseArgs({
     'deny-query': flag,
     'destroy-upgrade-timeout': text,
     'no-destroy-upgrade': flag,
-    parser: text,
   },
 });
 
