@@ -153,11 +153,6 @@ test_interop() {
     node_tests interop 600 "$(test_files './raw/*' './client/*')"
 }
 
-# Official clients of many versions, all those that people still have.
-test_versions() {
-    node_tests versions 300 "$(test_files './versions/*')"
-}
-
 # Several loops, with the sanitizer of memory and then with that of threads.
 test_threads() {
     local program
@@ -168,6 +163,11 @@ test_threads() {
     done
     local -x SERVER=$BUILD/tsan/interop/testserver SANITIZED=1
     node_run threads-tsan 600 "$(test_files './threads/*')"
+}
+
+# Official clients of many versions, all those that people still have.
+test_versions() {
+    node_tests versions 300 "$(test_files './versions/*')"
 }
 
 test_browser() {
