@@ -171,7 +171,7 @@ test_versions() {
 }
 
 test_browser() {
-    node_tests browser 300 "$(test_files './browser/*')"
+    node_tests browser 600 "$(test_files './browser/*')"
 }
 
 # test_files PATTERN...: the tests in interop/ whose path is like one of these.
