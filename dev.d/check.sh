@@ -72,8 +72,9 @@ run_coverage() {
         true # what fails is for ./dev test to say
     prepare_client
     npm_ci interop
+    npm_ci interop/versions
     local files
-    files=$(test_files './raw/*' './client/*' './threads/*')
+    files=$(test_files './raw/*' './client/*' './versions/*' './threads/*')
     (
         cd interop
         # Each file is a word.
@@ -102,7 +103,7 @@ run_lint() {
     cppcheck --quiet --std=c11 --enable=warning,performance,portability \
         --inline-suppr --error-exitcode=1 \
         -I . -I include -j "$(nproc)" "${LAYERS[@]}" examples interop \
-        -i interop/node_modules || failed=1
+        -i interop/node_modules -i interop/versions/node_modules || failed=1
     say "== shellcheck"
     shellcheck -x dev .ci/run dev.d/*.sh test/*.sh || failed=1
     return $failed

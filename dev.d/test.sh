@@ -2,7 +2,7 @@
 # ./dev test: parts that count what passed and failed, and print what failed.
 
 PASSED=0 FAILED=0 SKIPPED=0
-TEST_PARTS=(unit clang consumer interop tls threads browser fuzz docs)
+TEST_PARTS=(unit clang consumer interop versions tls threads browser fuzz docs)
 FUZZ_SECONDS=${FUZZ_SECONDS:-5} # each target, within ./dev test
 RESULT_FILES=()                 # files with the results of single tests
 
@@ -64,7 +64,9 @@ need_for_tests() {
         *" clang "* | *" consumer "* | *" fuzz "*) purposes+=(clang) ;;
     esac
     case " $* " in
-        *" interop "* | *" tls "* | *" threads "* | *" browser "*) purposes+=(client) ;;
+        *" interop "* | *" versions "* | *" tls "* | *" threads "* | *" browser "*)
+            purposes+=(client)
+            ;;
         *" docs "*) purposes+=(node) ;;
     esac
     case " $* " in
@@ -170,15 +172,21 @@ test_threads() {
     node_run threads-tsan 600 "$(test_files './threads/*')"
 }
 
+# Official clients of many versions, all those that people still have.
+test_versions() {
+    node_tests versions 300 "$(test_files './versions/*')"
+}
+
 test_browser() {
-    node_tests browser 300 "$(test_files './browser/*')"
+    node_tests browser 600 "$(test_files './browser/*')"
 }
 
 # test_files PATTERN...: the tests in interop/ whose path is like one of these.
 test_files() {
     local pattern
     for pattern in "$@"; do
-        (cd interop && find . -path "$pattern" -name '*.test.mjs')
+        (cd interop && find . -name node_modules -prune -o \
+            -path "$pattern" -name '*.test.mjs' -print)
     done | sort
 }
 
@@ -188,6 +196,7 @@ node_tests() {
     require asan build_asan || return
     require client prepare_client || return
     require npm npm_ci interop || return
+    require npm-versions npm_ci interop/versions || return
     node_run "$@"
     RESULT_FILES+=("$LOGS/$1.jsonl")
 }

@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
 import { Server as Engine } from 'engine.io';
 import { Server as SocketServer } from 'socket.io';
+import msgpack from 'socket.io-msgpack-parser';
 
 const text = { type: 'string' };
 const flag = { type: 'boolean', default: false };
@@ -48,6 +49,7 @@ const { values: args } = parseArgs({
     'cookie-same-site': text,
     'cookie-priority': text,
     'initial-packet': text,
+    parser: text,
     static: text,
     'header-timeout': text,
     'body-timeout': text,
@@ -141,6 +143,7 @@ function engineOptions() {
   if (args['no-trailing-slash']) options.addTrailingSlash = false;
   if (args['no-serve-client']) options.serveClient = false;
   if (args['no-destroy-upgrade']) options.destroyUpgrade = false;
+  if (args.parser === 'msgpack') options.parser = msgpack;
   const cors = corsOptions();
   if (cors) options.cors = Object.fromEntries(Object.entries(cors).filter(([, value]) => value !== undefined));
   if (args.cookie) options.cookie = cookieOptions();
