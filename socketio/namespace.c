@@ -38,6 +38,7 @@ sio_error sio_core_init(sio_core *core, sio_random *random)
         sio_list_init(&core->parents);
         atomic_init(&core->serials, 0);
         sio_map_init(&core->namespaces, namespace_key, core->secret);
+        err = sio_recovery_init_core(core);
     }
     return err;
 }
@@ -83,6 +84,7 @@ void sio_namespace_free(sio_namespace *nsp)
         }
     }
     sio_map_deinit(&nsp->handlers);
+    sio_recovery_deinit_pids(nsp);
     free(nsp);
 }
 
@@ -107,6 +109,7 @@ void sio_core_deinit(sio_core *core)
     sio_map_deinit(&core->namespaces);
     sio_parents_free(core);
     free(core->new_namespace.items);
+    sio_recovery_deinit_core(core);
     sio_lock_deinit(&core->lock);
     sio_lock_deinit(&core->making);
 }
@@ -191,6 +194,7 @@ sio_namespace *sio_namespace_new(sio_core *core, sio_bytes name)
     atomic_init(&nsp->members, 0);
     atomic_init(&nsp->fresh, false);
     sio_map_init(&nsp->handlers, handlers_key, core->secret);
+    sio_recovery_init_pids(nsp);
     return nsp;
 }
 
@@ -362,6 +366,7 @@ void sio_loop_init(sio_loop *loop, sio_core *core, eio_engine *engine,
     sio_list_init(&loop->replies);
     sio_list_init(&loop->claims);
     sio_list_init(&loop->active);
+    sio_list_init(&loop->fetches);
 }
 
 static void close_local(sio_local *local, void *arg)
@@ -384,6 +389,7 @@ void sio_loop_close(sio_loop *loop)
 {
     loop->closed = true;
     sio_locals_each(loop, NULL, close_local, NULL);
+    sio_recovery_drop_fetches(loop);
 }
 
 sio_loop *sio_core_here(const sio_core *core)

@@ -74,7 +74,7 @@ sio_error sio_parser_frame_single(const sio_parser *parser,
 sio_frame *sio_parser_frame_longer(const sio_parser *parser,
                                    sio_frame_pool *frames,
                                    const sio_frame *event, sio_bytes nsp,
-                                   sio_bytes text)
+                                   size_t old_text, sio_bytes text)
 {
     sio_bytes old = sio_frame_view(event);
     size_t most = old.len + text.len + 16; /* quotes, comma, heads */
@@ -84,7 +84,7 @@ sio_frame *sio_parser_frame_longer(const sio_parser *parser,
     if (frame != NULL) {
         sio_writer w = {frame->data + skip, most, 0};
         old = (sio_bytes){old.base + skip, old.len - skip};
-        parser->write_longer(&w, old, nsp, text);
+        parser->write_longer(&w, old, nsp, old_text, text);
         sio_frame_trim(frame, skip + w.len);
     }
     return frame;

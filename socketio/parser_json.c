@@ -38,10 +38,11 @@ static sio_error write_ack(sio_writer *w, const sio_packet_head *head,
 
 /* There is an argument already, its name. */
 static void write_longer(sio_writer *w, sio_bytes event, sio_bytes nsp,
-                         sio_bytes text)
+                         size_t old, sio_bytes text)
 {
+    size_t cut = old == 0 ? 1 : old + 4; /* `,"`, `"]` */
     (void)nsp;
-    sio_write_bytes(w, (sio_bytes){event.base, event.len - 1});
+    sio_write_bytes(w, (sio_bytes){event.base, event.len - cut});
     sio_write_bytes(w, SIO_LIT(",\""));
     sio_write_bytes(w, text);
     sio_write_bytes(w, SIO_LIT("\"]"));
