@@ -6,7 +6,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { WAYS, ask, collect, connected, eventually } from '../support/client.mjs';
-import { THREADS, counted, everywhere, loops, oneOfEach, webSocketOn, wireOn, withThreads } from '../support/threads.mjs';
+import { WebSocketWire } from '../support/raw.mjs';
+import {
+  PATH, THREADS, counted, everywhere, isSanitized, loops, oneOfEach, webSocketOn, wireOn, withThreads,
+} from '../support/threads.mjs';
 
 const CLIENTS = Number(process.env.RECOVERY_CLIENTS ?? 24);
 const SECONDS = Number(process.env.RECOVERY_SECONDS ?? 4);
@@ -134,6 +137,36 @@ withThreads('sessions that move between loops', { recovery: true }, (on) => {
     }
   });
 
+  on('RC02 2000 at once take over sessions that look alive, wherever they are', async (t, server) => {
+    const count = isSanitized(server) ? 500 : 2000;
+    const open = async () => {
+      const all = [];
+      while (all.length < count) {
+        const some = Array.from({ length: 50 }, () => WebSocketWire.session(server, { path: PATH }));
+        all.push(...(await Promise.all(some)));
+      }
+      t.after(() => all.forEach((ws) => ws.destroy()));
+      return all;
+    };
+    const others = oneOfEach(await everywhere(t, server, 1));
+    const old = await open();
+    const states = await Promise.all(old.map((ws) => join(ws)));
+    others[0].emit('broadcast', 0);
+    await Promise.all(old.map((ws, i) => event(ws, states[i])));
+    others[1].emit('broadcast', 1); // nobody reads it
+    await behind([others[1], ...others]);
+    const fresh = await open();
+    const before = await counted(server, 'recovered');
+    const begin = performance.now();
+    const back = await Promise.all(fresh.map((ws, i) => join(ws, states[i])));
+    t.diagnostic(`${count} resumed in ${Math.round(performance.now() - begin)} ms`);
+    back.forEach(({ sid, pid, missed }, i) => {
+      assert.deepEqual([sid, pid], [states[i].sid, states[i].pid]);
+      assert.deepEqual(missed, [['broadcast', 1], ['broadcast', 'behind']]);
+    });
+    assert.equal((await counted(server, 'recovered')) - before, count);
+  });
+
   on('RC04 two at once for one session: one gets it', async (t, server) => {
     for (let i = 0; i < 10; i++) {
       const first = await rawOn(t, server, (loop) => loop === 0);
@@ -148,6 +181,16 @@ withThreads('sessions that move between loops', { recovery: true }, (on) => {
     }
   });
 });
+
+/** A client hands packets on in the next tick.  Those that come as the connection
+ *  is lost it keeps until it is connected again, but it asks for them again, and
+ *  hears them twice: this has it forget them. */
+function forgetful(socket) {
+  socket.io.on('reconnect_attempt', () => {
+    socket.forgot = (socket.forgot ?? 0) + socket.receiveBuffer.length;
+    socket.receiveBuffer.length = 0;
+  });
+}
 
 /** Breaks the connection under a client, at any moment. */
 function cut(socket) {
@@ -164,6 +207,7 @@ withThreads('all the time', { recovery: true }, (on) => {
     for (let i = 0; i < CLIENTS; i++) {
       const transports = Object.values(WAYS)[i % 3];
       const socket = await connected(t, server, '/', { ...RECONNECT, transports });
+      forgetful(socket);
       socket.rows = new Map();
       socket.known = new Set([socket.id]);
       socket.on('connect', () => socket.known.add(socket.id));
@@ -196,7 +240,8 @@ withThreads('all the time', { recovery: true }, (on) => {
       }
       await new Promise((done) => setTimeout(done, 2));
     }
-    t.diagnostic(`${losses} losses, ${sent} packets of each row`);
+    const forgot = receivers.reduce((total, socket) => total + (socket.forgot ?? 0), 0);
+    t.diagnostic(`${losses} losses, ${sent} packets of each row, ${forgot} lost behind the client's back`);
     const done = (socket) => [...socket.rows].every(([row, list]) => row === 'broadcast -1' || list.at(-1) === sent - 1);
     await Promise.all(receivers.map((socket) => eventually(() => done(socket) && socket.rows.size === 2 * THREADS + 1 && socket.connected, Boolean, 'all have come').catch(() => {})));
     for (const socket of receivers) {
@@ -214,6 +259,7 @@ withThreads('all the time', { recovery: true }, (on) => {
   on('RC02 what another thread sends comes once and in order', async (t, server) => {
     const asker = await connected(t, server, '/', { transports: WAYS.websocket });
     const all = await Promise.all(Array.from({ length: 12 }, () => connected(t, server, '/', { ...RECONNECT, transports: WAYS.websocket })));
+    all.forEach(forgetful);
     const got = all.map((socket) => collect(socket, 'far-binary'));
     const heard = all.map((socket) => collect(socket, 'broadcast'));
     asker.emit('broadcast', 'first');
