@@ -177,7 +177,7 @@ void sio_recovery_expire(sio_saved *saved, bool tell)
     sio_namespace_part(nsp, loop); /* the recovery may go with it */
 }
 
-static sio_saved *first_stored(const sio_recovery *recovery)
+sio_saved *sio_recovery_first(const sio_recovery *recovery)
 {
     return sio_list_empty(&recovery->stored)
                ? NULL
@@ -189,7 +189,7 @@ static void on_stored_timer(sio_timer *timer)
     sio_recovery *recovery = SIO_OWNER(timer, sio_recovery, stored_timer);
     sio_namespace *nsp = sio_namespace_ref(recovery->local->nsp);
     sio_saved *saved;
-    while ((saved = first_stored(recovery)) != NULL &&
+    while ((saved = sio_recovery_first(recovery)) != NULL &&
            saved->until <= eio_now(engine_of(recovery))) {
         sio_recovery_expire(saved, true);
     }
@@ -204,7 +204,7 @@ static void bound_stored(sio_recovery *recovery)
 {
     size_t most = recovery->local->nsp->core->recovery.max_bytes / 2;
     while (recovery->stored_bytes > most) {
-        sio_recovery_expire(first_stored(recovery), true);
+        sio_recovery_expire(sio_recovery_first(recovery), true);
     }
     sio_recovery_trim(recovery);
 }
@@ -279,7 +279,7 @@ void sio_recovery_close(sio_recovery *recovery)
 {
     sio_namespace *nsp = sio_namespace_ref(recovery->local->nsp);
     sio_saved *saved;
-    while ((saved = first_stored(recovery)) != NULL) {
+    while ((saved = sio_recovery_first(recovery)) != NULL) {
         sio_recovery_expire(saved, false);
     }
     sio_recovery_drop_claims(recovery);

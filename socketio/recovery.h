@@ -213,6 +213,9 @@ void sio_recovery_unlist(sio_saved *saved);
 /* Puts one among those that wait, which holds the namespace already. */
 void sio_recovery_store(sio_saved *saved);
 
+/* The one that has waited longest, or NULL. */
+sio_saved *sio_recovery_first(const sio_recovery *recovery);
+
 /* Takes it off the list of those that wait; it holds the namespace still. */
 void sio_recovery_unstore(sio_saved *saved);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <malloc.h>
+
 #include <cmocka.h>
 
 #include "socketio/msgpack.h"
@@ -162,6 +164,66 @@ static void test_work(void **state)
     print_message("packets looked at: %llu of %d, for %d that were missed\n",
                   (unsigned long long)work, 2 * OTHERS + MISSED, MISSED);
     assert_in_range(work, MISSED, 2 * MISSED); /* each by both rooms */
+    (void)tear_down(NULL);
+}
+
+/* What the allocator has given out; 0 where a sanitizer is in its place. */
+static size_t allocated(void)
+{
+    return mallinfo2().uordblks;
+}
+
+static void print_each(const char *what, size_t before, size_t after,
+                       unsigned count)
+{
+    print_message("%s: %.1f bytes\n", what,
+                  ((double)after - (double)before) / count);
+}
+
+/* Tells what sessions and packets take, of the allocator too; see
+ * docs/recovery.md. */
+static void test_memory(void **state)
+{
+    (void)state;
+    enum { SESSIONS = 500, PACKETS = 20000 };
+    session a;
+    open_rig(1000000, 1000000000, true);
+    rig.muted = true;
+    sio_peer stays = join("s", &a);
+    size_t before = allocated();
+    for (int i = 0; i < PACKETS; i++) {
+        emit_all("hello");
+        (void)sio_peer_said(&stays);
+    }
+    print_each("a packet to all", before, allocated(), PACKETS);
+    before = allocated();
+    for (int i = 0; i < PACKETS; i++) {
+        emit_to("room", "hello");
+        rig_turn(&rig.engine);
+    }
+    print_each("a packet to a room", before, allocated(), PACKETS);
+    for (int rooms = 0; rooms < 3; rooms++) {
+        for (int i = 0; i < SESSIONS; i++) {
+            sio_peer p = join("p", &a);
+            for (int n = 0; n < rooms; n++) {
+                assert_int_equal(sio_socket_join(sio_peer_socket(&p, "/r"),
+                                                 n == 0 ? "room-1" : "room-2"),
+                                 SIO_OK);
+            }
+            drop(&p);
+        }
+        assert_int_equal(counter(SIO_COUNTER_RECOVERY_STORED), SESSIONS);
+        uint64_t counted = counter(SIO_COUNTER_RECOVERY_BYTES);
+        before = allocated();
+        while (sio_recovery_first(recovery()) != NULL) {
+            sio_recovery_expire(sio_recovery_first(recovery()), false);
+        }
+        counted -= counter(SIO_COUNTER_RECOVERY_BYTES);
+        print_message("in %d rooms, counted: %.1f bytes\n", rooms,
+                      (double)counted / SESSIONS);
+        print_each("a stored session", allocated(), before, SESSIONS);
+        assert_in_range(counted / SESSIONS, 1, 300);
+    }
     (void)tear_down(NULL);
 }
 
@@ -338,10 +400,15 @@ static void test_longer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_child),  cmocka_unit_test(test_child_at_close),
-        WITH_RIG(test_nobody),         cmocka_unit_test(test_work),
-        WITH_RIG(test_room_left),      WITH_RIG(test_room_joined_again),
-        WITH_RIG(test_shared),         WITH_RIG(test_listeners),
+        cmocka_unit_test(test_child),
+        cmocka_unit_test(test_child_at_close),
+        WITH_RIG(test_nobody),
+        cmocka_unit_test(test_work),
+        cmocka_unit_test(test_memory),
+        WITH_RIG(test_room_left),
+        WITH_RIG(test_room_joined_again),
+        WITH_RIG(test_shared),
+        WITH_RIG(test_listeners),
         cmocka_unit_test(test_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
