@@ -173,6 +173,9 @@ static void tell_all(const emission *e, sio_local *local,
 static void emit_kept(const emission *e, sio_local *local,
                       const sio_broadcast *b)
 {
+    if (local->recovery->sessions == 0) {
+        return; /* each socket has one */
+    }
     if (sio_namespace_tells_outgoing(local->nsp)) {
         tell_all(e, local, b);
     }

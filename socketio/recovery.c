@@ -361,6 +361,8 @@ static void give_back(sio_socket *socket, bool keep)
     sio_namespace *nsp = socket->nsp;
     sio_saved *saved = socket->saved;
     socket->saved = NULL;
+    free(saved->missed.numbers);
+    saved->missed = (sio_missed){0};
     if (!keep || socket->local->loop->closed) {
         sio_recovery_unlist(saved);
         sio_saved_free(saved);
@@ -384,10 +386,14 @@ void sio_recovery_ended(sio_socket *socket)
     }
 }
 
+/* Its rooms may have been joined again already. */
 void sio_recovery_abandon(sio_socket *socket, sio_disconnect_reason reason)
 {
-    if (socket->saved != NULL) {
-        give_back(socket, recoverable(reason) && socket->saved->keep);
+    sio_saved *saved = socket->saved;
+    if (saved != NULL) {
+        bool whole =
+            saved->keep && (saved->rooms != NULL || save_rooms(saved, socket));
+        give_back(socket, whole && recoverable(reason));
     }
 }
 

@@ -83,8 +83,9 @@ typedef struct sio_saved {
     void (*destroy)(void *data);
     uint8_t *rooms; /* owned: a number and a NUL-terminated name each; NULL */
     size_t rooms_len;
-    sio_missed missed; /* while it is being resumed */
-    bool keep;         /* it will be stored once the handlers have been told */
+    sio_missed missed; /* while it is being resumed, and up to here: */
+    uint64_t found;
+    bool keep; /* it will be stored once the handlers have been told */
     uint8_t alias_len;
     char alias[SIO_OFFSET_MAX]; /* the offset of `start` in the log that it came
                                    from */
@@ -175,6 +176,9 @@ sio_logged *sio_recovery_at(const sio_recovery *recovery, uint64_t number);
 sio_outgoing sio_logged_packet(const sio_logged *entry);
 const sio_place *sio_logged_place(const sio_logged *entry, uint32_t index);
 const char *sio_logged_excepts(const sio_logged *entry);
+
+/* Bytes of its messages. */
+size_t sio_logged_size(const sio_logged *entry);
 
 /* Whether the packet is for such members, in rooms joined before `number`. */
 bool sio_logged_is_for(const sio_logged *entry, const sio_members *members,

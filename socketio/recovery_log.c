@@ -98,6 +98,15 @@ const sio_place *sio_logged_place(const sio_logged *entry, uint32_t index)
     return place_at(entry, index);
 }
 
+size_t sio_logged_size(const sio_logged *entry)
+{
+    size_t sum = entry->text->len;
+    for (uint32_t i = 0; i < entry->binary_count; i++) {
+        sum += binaries_of(entry)[i]->len;
+    }
+    return sum;
+}
+
 const char *sio_logged_excepts(const sio_logged *entry)
 {
     return entry->extra == NULL ? NULL : excepts_of(entry);

@@ -83,6 +83,47 @@ static void adopt(sio_saved *saved, sio_socket *socket)
     sio_namespace_part(socket->nsp, socket->local->loop); /* it holds it too */
 }
 
+/* Finds what it has missed, behind what has been found already. */
+static bool find_missed(sio_saved *saved, const sio_members *members)
+{
+    sio_recovery *recovery = saved->recovery;
+    uint64_t after =
+        saved->found > saved->resume ? saved->found : saved->resume;
+    saved->found = recovery->next - 1;
+    return sio_recovery_find_missed(recovery, members, after, saved->floor,
+                                    &saved->missed);
+}
+
+/* Whether what it has missed is no more than may wait for a connection: else
+ * that would be closed, and the next one as well. */
+static bool fits(const sio_saved *saved)
+{
+    const sio_recovery *recovery = saved->recovery;
+    size_t most = recovery->local->loop->engine->config->max_backlog, sum = 0;
+    for (size_t i = 0; i < saved->missed.count; i++) {
+        sum += sio_logged_size(
+            sio_recovery_at(recovery, saved->missed.numbers[i]));
+    }
+    return sum <= most;
+}
+
+/* Makes out what a stored session has missed; ends it where that is too much.
+ */
+static bool prepare(sio_saved *saved)
+{
+    sio_members members;
+    saved->found = 0;
+    saved->missed.count = 0;
+    bool good =
+        sio_saved_members(saved, &members) && find_missed(saved, &members);
+    free(members.rooms);
+    if (good && !fits(saved)) {
+        sio_recovery_expire(saved, true);
+        return false;
+    }
+    return good;
+}
+
 static void count_failure(const sio_socket *socket)
 {
     eio_count(sio_socket_engine(socket), SIO_COUNTER_RECOVERY_FAILED);
@@ -93,7 +134,8 @@ void sio_recovery_claim_here(sio_socket *socket, sio_bytes pid,
 {
     sio_saved *saved =
         sio_recovery_take(socket->local->recovery, pid, offset, socket->client);
-    if (saved == NULL || socket->state != SIO_SOCKET_CONNECTING) {
+    if (saved == NULL || socket->state != SIO_SOCKET_CONNECTING ||
+        !prepare(saved)) {
         count_failure(socket);
     } else {
         adopt(saved, socket);
@@ -185,15 +227,12 @@ static bool join_rooms(sio_socket *socket)
     return good;
 }
 
-static bool find_missed(const sio_socket *socket)
+/* What has come since it was asked for. */
+static bool find_rest(const sio_socket *socket)
 {
-    sio_saved *saved = socket->saved;
     sio_members members;
-    saved->missed.count = 0;
-    bool good =
-        sio_socket_members(socket, &members) &&
-        sio_recovery_find_missed(saved->recovery, &members, saved->resume,
-                                 saved->floor, &saved->missed);
+    bool good = sio_socket_members(socket, &members) &&
+                find_missed(socket->saved, &members);
     free(members.rooms);
     return good;
 }
@@ -205,7 +244,7 @@ bool sio_recovery_begin(sio_socket *socket)
     }
     return join_rooms(socket) && socket->state == SIO_SOCKET_CONNECTING &&
            socket->saved->resume + 1 >= socket->saved->recovery->first &&
-           find_missed(socket);
+           find_rest(socket);
 }
 
 void sio_recovery_resume(sio_socket *socket)
