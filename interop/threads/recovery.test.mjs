@@ -5,8 +5,8 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { WAYS, ask, collect, connected, eventually } from '../support/client.mjs';
-import { WebSocketWire } from '../support/raw.mjs';
+import { LIMIT, WAYS, ask, collect, connected, eventually } from '../support/client.mjs';
+import { WebSocketWire, within } from '../support/raw.mjs';
 import {
   PATH, THREADS, counted, everywhere, isSanitized, loops, oneOfEach, webSocketOn, wireOn, withThreads,
 } from '../support/threads.mjs';
@@ -55,9 +55,17 @@ async function command(ws, name, ...list) {
 
 /** Resolves when each loop has sent what was emitted before by that client. */
 async function behind(all) {
-  const got = all.map((socket) => collect(socket, 'broadcast'));
+  const last = (socket) => new Promise((done) => {
+    const take = (what) => {
+      if (what !== 'behind') return;
+      socket.off('broadcast', take);
+      done();
+    };
+    socket.on('broadcast', take);
+  });
+  const heard = all.map(last);
   all[0].emit('broadcast', 'behind');
-  await Promise.all(got.map((list) => list.reach(1)));
+  await within(Promise.all(heard), LIMIT, 'a broadcast to each loop');
 }
 
 /** Breaks the connection; resolves when the session is stored. */
