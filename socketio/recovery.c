@@ -323,8 +323,11 @@ static size_t rooms_size(const sio_socket *socket)
 static bool save_rooms(sio_saved *saved, const sio_socket *socket)
 {
     size_t size = rooms_size(socket);
-    uint8_t *to = size == 0 ? NULL : malloc(size);
-    if (size != 0 && to == NULL) {
+    if (size == 0) {
+        return true;
+    }
+    uint8_t *to = malloc(size);
+    if (to == NULL) {
         return false;
     }
     saved->rooms = to;

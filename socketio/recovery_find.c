@@ -145,15 +145,13 @@ bool sio_recovery_find_missed(sio_recovery *recovery,
 static bool reserve(sio_members *out, const char *id, size_t count)
 {
     *out = (sio_members){.id = id};
-    out->rooms = count == 0 ? NULL : malloc(count * sizeof(*out->rooms));
-    return count == 0 || out->rooms != NULL;
+    out->rooms = malloc((count + 1) * sizeof(*out->rooms)); /* or none */
+    return out->rooms != NULL;
 }
 
 static void sort(sio_members *members)
 {
-    if (members->count != 0) {
-        qsort(members->rooms, members->count, sizeof(*members->rooms), by_name);
-    }
+    qsort(members->rooms, members->count, sizeof(*members->rooms), by_name);
 }
 
 bool sio_socket_members(const sio_socket *socket, sio_members *out)
