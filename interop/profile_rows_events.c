@@ -189,7 +189,8 @@ static void on_info(sio_socket *socket, sio_event *event, void *arg)
     sio_namespace *nsp = sio_socket_namespace(socket);
     sio_event_ack(
         event,
-        "{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:b,s:b,s:b,s:s,s:s,s:I,s:b,s:b,s:s}",
+        "{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:b,s:b,s:b,s:s,s:s,s:I,s:b,s:b,s:s,"
+        "s:b}",
         "id", sio_socket_id(socket), "nsp", sio_namespace_name(nsp), "session",
         sio_socket_session_id(socket), "transport",
         sio_socket_transport(socket), "protocol",
@@ -202,7 +203,7 @@ static void on_info(sio_socket *socket, sio_event *event, void *arg)
         "url", sio_handshake_url(h), "issued",
         (json_int_t)sio_handshake_issued(h), "xdomain",
         sio_handshake_xdomain(h), "secure", sio_handshake_secure(h), "text",
-        p == NULL ? "" : p->text);
+        p == NULL ? "" : p->text, "recovered", sio_socket_recovered(socket));
 }
 
 static void on_handshake(sio_socket *socket, sio_event *event, void *arg)

@@ -13,7 +13,9 @@
  *                    broadcast N, ask MS
  *   side N           asks the application's own events `side` N, from another
  *                    thread, and emits "sided": error, answers, count
- *   infos ROOM?      emits "informed": error, [{id, rooms, handshake}]
+ *   data TEXT?       keeps the text as the socket's data; acked with what is
+ * kept and whether the socket was recovered infos ROOM?      emits "informed":
+ * error, [{id, rooms, handshake}]
  *
  * On "/gate" a middleware answers from that thread too: it refuses those whose
  * auth has `no`.  On "/events" middlewares of events answer from it, those
@@ -80,6 +82,18 @@ static void on_binary(sio_socket *socket, sio_event *event, void *arg)
 {
     (void)arg;
     send_binaries(sio_socket_namespace(socket), "binary", number_arg(event, 0));
+}
+
+static void on_data(sio_socket *socket, sio_event *event, void *arg)
+{
+    (void)arg;
+    const char *text = text_arg(event);
+    if (text != NULL) {
+        sio_socket_set_data(socket, strdup(text), free);
+    }
+    text = sio_socket_data(socket);
+    sio_event_ack(event, "sb", text == NULL ? "" : text,
+                  (int)sio_socket_recovered(socket));
 }
 
 /* ------------------------------------------------------------- questions -- */
@@ -507,6 +521,7 @@ bool profile_threads_setup(testserver *ts)
         {"binary", on_binary}, {"fetch", on_fetch},   {"count", on_count},
         {"survey", on_survey}, {"gather", on_gather}, {"kick", on_kick},
         {"far", on_far},       {"infos", on_infos},   {"side", on_side},
+        {"data", on_data},
     };
     sio_namespace *root = sio_server_of(ts->server, "/");
     sio_namespace *gate = sio_server_of(ts->server, "/gate");

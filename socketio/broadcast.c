@@ -174,6 +174,9 @@ static void tell_all(const emission *e, sio_local *local,
 static void emit_kept(const emission *e, sio_local *local,
                       const sio_broadcast *b)
 {
+    if (local->recovery->sessions == 0) {
+        return; /* each socket has one */
+    }
     if (sio_namespace_tells_outgoing(local->nsp)) {
         tell_all(e, local, b);
     }
@@ -235,6 +238,33 @@ static void end_emission(sio_task *task)
     sio_outgoing_deinit(&SIO_OWNER(task, emission, task)->out);
 }
 
+/* Whether this is the only loop there is, and the packet can be made at once
+ * with its offset. */
+static bool emits_here(const sio_broadcast *b)
+{
+    const sio_namespace *nsp = b->nsp;
+    const sio_core *core = nsp->core;
+    return core->recovery.window != 0 && core->loop_count == 1 &&
+           nsp->as_parent == NULL && sio_loop_is_here(core->loops[0]) &&
+           sio_local_of(nsp, core->loops[0]) != NULL &&
+           !sio_namespace_tells_outgoing(nsp) &&
+           (b->flags & SIO_BROADCAST_OVERFLOW) == 0;
+}
+
+static sio_error emit_here(const sio_broadcast *b, const char *event,
+                           const sio_args *args, emission *e)
+{
+    sio_local *local = sio_local_of(b->nsp, b->nsp->core->loops[0]);
+    unsigned plain = e->out.form == 0 ? 0 : SIO_EMIT_NO_COMPRESS;
+    sio_error err = sio_recovery_event(&e->out, local->recovery, b, event, args,
+                                       e->flags | plain);
+    if (err == SIO_OK) {
+        send_on(e, local, b);
+        sio_outgoing_deinit(&e->out);
+    }
+    return err;
+}
+
 sio_error sio_memory_emit(const sio_broadcast *b, const char *event,
                           const sio_args *args)
 {
@@ -243,6 +273,9 @@ sio_error sio_memory_emit(const sio_broadcast *b, const char *event,
     e.out.form = (b->flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
     if (b->nsp->as_parent != NULL) {
         return emit_to_children(b, event, args, &e);
+    }
+    if (emits_here(b)) {
+        return emit_here(b, event, args, &e);
     }
     sio_error err = sio_outgoing_event(
         &e.out, b->nsp, sio_core_here(b->nsp->core), event, args, NULL);

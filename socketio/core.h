@@ -15,9 +15,11 @@
 #include "engineio/session.h"
 #include "socketio/adapter.h"
 #include "socketio/batch.h"
+#include "socketio/handlers.h"
 #include "socketio/packet.h"
 #include "socketio/parser_impl.h"
 #include "socketio/prefix.h"
+#include "socketio/recovery_types.h"
 #include "socketio/socketio.h"
 
 typedef struct sio_client sio_client;
@@ -48,25 +50,10 @@ typedef struct sio_loop {
     bool closed;                    /* no session is stored any more */
     sio_parser_room room;           /* for a parser that needs it */
     uint64_t rooms_told, acks_told; /* see sio_limit_tell() */
+    sio_link fetches;               /* see recovery_move.c: those that wait */
+    sio_origin running;             /* where the task at work comes from */
+    uint64_t sent;                  /* tasks of its own for all loops */
 } sio_loop;
-
-/* A hook with its argument; `fn` is cast to the type its list is for. */
-typedef struct sio_hook {
-    void (*fn)(void);
-    void *arg;
-} sio_hook;
-
-typedef struct sio_hooks {
-    sio_hook *items;
-    size_t count;
-} sio_hooks;
-
-/* Of connection state recovery, for what one loop has of one namespace. */
-typedef struct sio_recovery_limits {
-    uint32_t window; /* ms that a session is stored; 0: no recovery */
-    bool skip_middlewares;
-    size_t max_packets, max_bytes;
-} sio_recovery_limits;
 
 /* What all namespaces of a server have in common. */
 typedef struct sio_core {
@@ -87,9 +74,12 @@ typedef struct sio_core {
     uint32_t max_acks;           /* awaited from one socket */
     uint32_t attachment_timeout; /* ms, for all attachments of one packet */
     size_t max_binary;           /* bytes in the attachments of one packet */
-    sio_hash_key secret;         /* of the maps of all namespaces */
-    sio_lock making;    /* held, before `lock`, while a new namespace is told
-                           of; see parent.c */
+    uint64_t *heard; /* see sio_recovery_row(); NULL where that is of no use */
+    sio_lock foreign_lock; /* for tasks of other threads ... */
+    uint64_t foreign_sent; /* ... and how many there were */
+    sio_hash_key secret;   /* of the maps of all namespaces */
+    sio_lock making;       /* held, before `lock`, while a new namespace is told
+                              of; see parent.c */
     sio_lock lock;      /* for `namespaces`, `dynamic`, and who is in those */
     sio_map namespaces; /* of sio_namespace, by name; not parents */
     sio_link parents;   /* of sio_parent, in order; Setup */
@@ -108,26 +98,6 @@ typedef struct sio_core {
 } sio_core;
 
 /* --------------------------------------------------------- namespaces -- */
-
-typedef struct sio_handler {
-    sio_event_fn *fn; /* NULL once taken back, while its list is in use */
-    void *arg;
-    bool once;
-    bool first;         /* goes to the front when its list is free again */
-    _Atomic bool spent; /* has been called, and was for once */
-} sio_handler;
-
-/* The handlers of one event. */
-typedef struct sio_handlers {
-    sio_map_node node; /* in sio_namespace.handlers */
-    char *name;        /* NUL-terminated, owned; NULL for any event */
-    sio_bytes view;    /* the same */
-    sio_handler *items;
-    size_t count;
-    unsigned running; /* walks under way */
-    bool untidy;      /* some were taken back, or put first, during one */
-    bool plain;       /* the name is written in JSON as it is */
-} sio_handlers;
 
 typedef struct sio_room {
     sio_map_node node; /* in sio_local.rooms */
@@ -201,6 +171,8 @@ struct sio_namespace {
     _Atomic(sio_local *) *locals; /* by loop, each made and written by that one;
                                      owned, may be NULL */
     sio_map handlers;             /* of sio_handlers, by event */
+    sio_lock pids_lock;           /* for `pids` */
+    sio_map pids;                 /* of sio_saved, by pid, of all loops */
     sio_handlers any, outgoing;   /* catch-all: what comes, what goes */
     sio_hooks event_middlewares, event_errors;
     sio_server_handler *server_handlers; /* owned */
@@ -534,6 +506,12 @@ sio_error sio_outgoing_event(sio_outgoing *out, const sio_namespace *nsp,
                              const sio_args *args, const uint64_t *id);
 sio_error sio_outgoing_ack(sio_outgoing *out, const sio_namespace *nsp,
                            sio_loop *loop, const sio_args *args, uint64_t id);
+
+/* The same for an event with one more argument, a string: `text`, which needs
+ * no escapes. */
+sio_error sio_outgoing_event_longer(sio_outgoing *out, const sio_namespace *nsp,
+                                    sio_loop *loop, const char *event,
+                                    const sio_args *args, sio_bytes text);
 
 /* Sends an event or an ack without attachments by writing it where the carrier
  * will send it from.  False, having done nothing, where that cannot be now. On

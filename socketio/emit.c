@@ -61,9 +61,13 @@ sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
     if (sio_socket_drops(socket, flags)) {
         return sio_event_check(event);
     }
-    if (socket->local->recovery == NULL &&
-        sio_event_place(socket, event, args)) {
-        return SIO_OK;
+    if (socket->local->recovery == NULL) {
+        if (sio_event_place(socket, event, args)) {
+            return SIO_OK;
+        }
+    } else if (socket->saved != NULL &&
+               !sio_namespace_tells_outgoing(socket->nsp)) {
+        return sio_recovery_emit(socket, event, args, flags);
     }
     sio_error err = sio_outgoing_event(&out, socket->nsp, socket->local->loop,
                                        event, args, NULL);

@@ -90,9 +90,11 @@ sio_error sio_msgpack_write_ack(sio_writer *w, const sio_packet_head *head,
                                 const sio_args *args);
 
 /* Appends `event`, which sio_msgpack_write_event() has written for `nsp`,
- * without an id, with one more argument: the string `text`. */
+ * without an id, with one more argument: the string `text`; or, where `old` is
+ * not 0, in the place of its last one, a string of that many bytes, at most 31.
+ */
 void sio_msgpack_write_longer(sio_writer *w, sio_bytes event, sio_bytes nsp,
-                              sio_bytes text);
+                              size_t old, sio_bytes text);
 
 /* Appends CONNECT, CONNECT_ERROR or DISCONNECT for `nsp`, "/" or empty for the
  * main one, with `payload`, JSON, which is empty for none.  Fails as those

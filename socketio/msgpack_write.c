@@ -436,7 +436,7 @@ static uint32_t take_array_head(sio_bytes *in)
 }
 
 void sio_msgpack_write_longer(sio_writer *w, sio_bytes event, sio_bytes nsp,
-                              sio_bytes text)
+                              size_t old, sio_bytes text)
 {
     sio_writer measure = {0};
     begin_packet(&measure, 3, SIO_PACKET_EVENT);
@@ -444,11 +444,11 @@ void sio_msgpack_write_longer(sio_writer *w, sio_bytes event, sio_bytes nsp,
     sio_bytes rest = {event.base + measure.len, event.len - measure.len};
     measure.len = 0;
     end_packet(&measure, nsp);
-    rest.len -= measure.len;
+    rest.len -= measure.len + (old == 0 ? 0 : old + 1);
     uint32_t count = take_array_head(&rest);
     begin_packet(w, 3, SIO_PACKET_EVENT);
     put_string(w, SIO_LIT("data"));
-    put_count(w, &array_heads, (size_t)count + 1);
+    put_count(w, &array_heads, (size_t)count + (old == 0 ? 1 : 0));
     sio_write_bytes(w, rest);
     put_string(w, text);
     end_packet(w, nsp);

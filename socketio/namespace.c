@@ -42,11 +42,12 @@ sio_error sio_core_init(sio_core *core, sio_random *random)
         sio_list_init(&core->parents);
         atomic_init(&core->serials, 0);
         sio_map_init(&core->namespaces, namespace_key, core->secret);
+        err = sio_recovery_init_core(core);
     }
     return err;
 }
 
-static void free_handlers(sio_handlers *handlers)
+void sio_handlers_deinit(sio_handlers *handlers)
 {
     free(handlers->items);
     free(handlers->name);
@@ -61,11 +62,11 @@ void sio_namespace_free(sio_namespace *nsp)
     while ((node = sio_map_walk_next(&walk)) != NULL) {
         sio_handlers *handlers = SIO_OWNER(node, sio_handlers, node);
         sio_map_remove(&nsp->handlers, node);
-        free_handlers(handlers);
+        sio_handlers_deinit(handlers);
         free(handlers);
     }
-    free_handlers(&nsp->any);
-    free_handlers(&nsp->outgoing);
+    sio_handlers_deinit(&nsp->any);
+    sio_handlers_deinit(&nsp->outgoing);
     free(nsp->event_middlewares.items);
     free(nsp->event_errors.items);
     sio_server_handlers_free(nsp);
@@ -88,6 +89,7 @@ void sio_namespace_free(sio_namespace *nsp)
         }
     }
     sio_map_deinit(&nsp->handlers);
+    sio_recovery_deinit_pids(nsp);
     free(nsp);
 }
 
@@ -113,6 +115,7 @@ void sio_core_deinit(sio_core *core)
     sio_map_deinit(&core->namespaces);
     sio_parents_free(core);
     free(core->new_namespace.items);
+    sio_recovery_deinit_core(core);
     sio_lock_deinit(&core->lock);
     sio_lock_deinit(&core->making);
 }
@@ -198,6 +201,7 @@ sio_namespace *sio_namespace_new(sio_core *core, sio_bytes name)
     atomic_init(&nsp->members, 0);
     atomic_init(&nsp->fresh, false);
     sio_map_init(&nsp->handlers, handlers_key, core->secret);
+    sio_recovery_init_pids(nsp);
     return nsp;
 }
 
@@ -369,6 +373,7 @@ void sio_loop_init(sio_loop *loop, sio_core *core, eio_engine *engine,
     sio_list_init(&loop->replies);
     sio_list_init(&loop->claims);
     sio_list_init(&loop->active);
+    sio_list_init(&loop->fetches);
 }
 
 static void close_local(sio_local *local, void *arg)
@@ -391,6 +396,7 @@ void sio_loop_close(sio_loop *loop)
 {
     loop->closed = true;
     sio_locals_each(loop, NULL, close_local, NULL);
+    sio_recovery_drop_fetches(loop);
 }
 
 sio_loop *sio_core_here(const sio_core *core)
@@ -407,183 +413,6 @@ sio_local *sio_namespace_here(const sio_namespace *nsp)
 {
     const sio_loop *loop = sio_core_here(nsp->core);
     return loop == NULL ? NULL : sio_local_of(nsp, loop);
-}
-
-/* ---------------------------------------------------------------- hooks -- */
-
-sio_error sio_hooks_add(sio_hooks *hooks, void (*fn)(void), void *arg)
-{
-    sio_hook *items =
-        realloc(hooks->items, (hooks->count + 1) * sizeof(*items));
-    if (items == NULL) {
-        return SIO_ERR_NO_MEMORY;
-    }
-    items[hooks->count] = (sio_hook){fn, arg};
-    hooks->items = items;
-    hooks->count++;
-    return SIO_OK;
-}
-
-void sio_hooks_run_sockets(const sio_hooks *hooks, sio_socket *socket)
-{
-    for (size_t i = 0;
-         i < hooks->count && socket->state == SIO_SOCKET_CONNECTED; i++) {
-        ((sio_socket_fn *)hooks->items[i].fn)(socket, hooks->items[i].arg);
-    }
-}
-
-/* Registers for a namespace, unless it is too late. */
-static sio_error add_hook(const sio_namespace *nsp, sio_hooks *hooks,
-                          void (*fn)(void), void *arg)
-{
-    return sio_namespace_is_fixed(nsp) ? SIO_ERR_STATE
-                                       : sio_hooks_add(hooks, fn, arg);
-}
-
-/* The one with this index in both lists, or NULL. */
-static const sio_hook *hook_at(const sio_hooks *first, const sio_hooks *then,
-                               size_t index)
-{
-    if (index < first->count) {
-        return &first->items[index];
-    }
-    index -= first->count;
-    return index < then->count ? &then->items[index] : NULL;
-}
-
-static const sio_hooks no_hooks;
-
-const sio_hook *sio_namespace_middleware(const sio_namespace *nsp, size_t index)
-{
-    const sio_namespace *parent = nsp->parent;
-    return hook_at(parent == NULL ? &no_hooks : &parent->middlewares,
-                   &nsp->middlewares, index);
-}
-
-const sio_hook *sio_namespace_event_middleware(const sio_namespace *nsp,
-                                               size_t index)
-{
-    const sio_namespace *parent = nsp->parent;
-    return hook_at(parent == NULL ? &no_hooks : &parent->event_middlewares,
-                   &nsp->event_middlewares, index);
-}
-
-sio_error sio_namespace_on_connection(sio_namespace *nsp, sio_socket_fn *fn,
-                                      void *arg)
-{
-    return add_hook(nsp, &nsp->connection, (void (*)(void))fn, arg);
-}
-
-sio_error sio_namespace_on_disconnecting(sio_namespace *nsp,
-                                         sio_disconnect_fn *fn, void *arg)
-{
-    return add_hook(nsp, &nsp->disconnecting, (void (*)(void))fn, arg);
-}
-
-sio_error sio_namespace_on_disconnect(sio_namespace *nsp, sio_disconnect_fn *fn,
-                                      void *arg)
-{
-    return add_hook(nsp, &nsp->disconnect, (void (*)(void))fn, arg);
-}
-
-sio_error sio_namespace_on_drained(sio_namespace *nsp, sio_socket_fn *fn,
-                                   void *arg)
-{
-    sio_error err = add_hook(nsp, &nsp->drained, (void (*)(void))fn, arg);
-    if (err == SIO_OK) {
-        nsp->core->tells_drained = true;
-    }
-    return err;
-}
-
-sio_error sio_namespace_on_upgrade(sio_namespace *nsp, sio_socket_fn *fn,
-                                   void *arg)
-{
-    return add_hook(nsp, &nsp->upgrade, (void (*)(void))fn, arg);
-}
-
-sio_error sio_namespace_use(sio_namespace *nsp, sio_middleware_fn *fn,
-                            void *arg)
-{
-    return add_hook(nsp, &nsp->middlewares, (void (*)(void))fn, arg);
-}
-
-sio_error sio_namespace_on_room(sio_namespace *nsp, sio_room_fn *fn, void *arg)
-{
-    return add_hook(nsp, &nsp->room, (void (*)(void))fn, arg);
-}
-
-sio_error sio_namespace_on_expired(sio_namespace *nsp, sio_expired_fn *fn,
-                                   void *arg)
-{
-    return add_hook(nsp, &nsp->expired, (void (*)(void))fn, arg);
-}
-
-/* ------------------------------------------------------------- handlers -- */
-
-static sio_handlers *handlers_of(sio_namespace *nsp, const char *event)
-{
-    sio_map_node *node = sio_map_find(&nsp->handlers, sio_text(event));
-    return node == NULL ? NULL : SIO_OWNER(node, sio_handlers, node);
-}
-
-static sio_handlers *new_handlers(sio_namespace *nsp, const char *event)
-{
-    sio_handlers *handlers = calloc(1, sizeof(*handlers));
-    if (handlers == NULL) {
-        return NULL;
-    }
-    handlers->name = strdup(event);
-    handlers->view = sio_text(event);
-    handlers->view.base = (const uint8_t *)handlers->name;
-    handlers->plain = strpbrk(event, "\"\\") == NULL;
-    if (handlers->name == NULL ||
-        sio_map_insert(&nsp->handlers, &handlers->node) != SIO_OK) {
-        free_handlers(handlers);
-        free(handlers);
-        return NULL;
-    }
-    return handlers;
-}
-
-static sio_error add_handler(sio_namespace *nsp, const char *event,
-                             sio_handler handler)
-{
-    if (sio_event_name_reserved(sio_text(event))) {
-        return SIO_ERR_RESERVED;
-    }
-    if (sio_namespace_is_fixed(nsp)) {
-        return SIO_ERR_STATE;
-    }
-    sio_handlers *handlers = handlers_of(nsp, event);
-    if (handlers == NULL) {
-        handlers = new_handlers(nsp, event);
-    }
-    return handlers == NULL ? SIO_ERR_NO_MEMORY
-                            : sio_handlers_add(handlers, handler);
-}
-
-sio_error sio_namespace_on(sio_namespace *nsp, const char *event,
-                           sio_event_fn *fn, void *arg)
-{
-    return add_handler(nsp, event, (sio_handler){.fn = fn, .arg = arg});
-}
-
-sio_error sio_namespace_once(sio_namespace *nsp, const char *event,
-                             sio_event_fn *fn, void *arg)
-{
-    return add_handler(nsp, event,
-                       (sio_handler){.fn = fn, .arg = arg, .once = true});
-}
-
-void sio_namespace_off(sio_namespace *nsp, const char *event, sio_event_fn *fn,
-                       void *arg)
-{
-    sio_handlers *handlers =
-        sio_namespace_is_fixed(nsp) ? NULL : handlers_of(nsp, event);
-    if (handlers != NULL && fn != NULL) {
-        sio_handlers_remove(handlers, fn, arg);
-    }
 }
 
 /* ------------------------------------------------------------ attributes -- */

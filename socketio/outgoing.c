@@ -86,8 +86,9 @@ static size_t event_len(const sio_prefix *prefix, const sio_args *args)
     return prefix->len + (args->json_len != 0 ? 1 : 0) + args->json_len + 1;
 }
 
-static void write_event(uint8_t *at, const sio_prefix *prefix,
-                        const sio_args *args)
+/* Gives the place of the bracket that ends it. */
+static uint8_t *write_event(uint8_t *at, const sio_prefix *prefix,
+                            const sio_args *args)
 {
     at = put(at, prefix->text, prefix->len);
     if (args->json_len != 0) {
@@ -95,6 +96,7 @@ static void write_event(uint8_t *at, const sio_prefix *prefix,
         at = put(at, args->json, args->json_len);
     }
     *at = ']';
+    return at;
 }
 
 /* Encodes an event, or, where `event` is NULL, an ack. */
@@ -162,6 +164,51 @@ static sio_error make(sio_outgoing *out, const sio_namespace *nsp,
 
 static const sio_args no_args;
 
+/* An event of a kept prefix, with `text` as one more argument. */
+static sio_frame *make_longer(const sio_prefix *prefix, sio_frame_pool *frames,
+                              const sio_args *args, sio_bytes text)
+{
+    size_t len = event_len(prefix, args);
+    sio_frame *frame = eio_message_new(frames, len + text.len + 3);
+    if (frame != NULL) {
+        uint8_t *at = write_event(eio_message_text(frame), prefix, args);
+        at = put(at, ",\"", 2);
+        at = put(at, text.base, text.len);
+        (void)put(at, "\"]", 2);
+    }
+    return frame;
+}
+
+sio_error sio_outgoing_event_longer(sio_outgoing *out, const sio_namespace *nsp,
+                                    sio_loop *loop, const char *event,
+                                    const sio_args *args, sio_bytes text)
+{
+    const sio_parser *parser = nsp->core->parser;
+    args = args == NULL ? &no_args : args;
+    const sio_prefix *prefix = args->binary_count != 0 || parser->binary
+                                   ? NULL
+                                   : prefix_of(loop, nsp, event);
+    if (prefix != NULL) {
+        *out = (sio_outgoing){.is_event = true};
+        out->text = make_longer(prefix, loop->engine->frames, args, text);
+        return out->text == NULL ? SIO_ERR_NO_MEMORY : SIO_OK;
+    }
+    sio_error err = sio_outgoing_event(out, nsp, loop, event, args, NULL);
+    if (err != SIO_OK) {
+        return err;
+    }
+    sio_frame *longer =
+        sio_parser_frame_longer(parser, loop->engine->frames, out->text,
+                                sio_namespace_view(nsp), 0, text);
+    if (longer == NULL) {
+        sio_outgoing_deinit(out);
+        return SIO_ERR_NO_MEMORY;
+    }
+    sio_frame_unref(out->text);
+    out->text = longer;
+    return SIO_OK;
+}
+
 sio_error sio_outgoing_event(sio_outgoing *out, const sio_namespace *nsp,
                              sio_loop *loop, const char *event,
                              const sio_args *args, const uint64_t *id)
@@ -179,7 +226,7 @@ sio_error sio_outgoing_event(sio_outgoing *out, const sio_namespace *nsp,
         if (out->text == NULL) {
             return SIO_ERR_NO_MEMORY;
         }
-        write_event(eio_message_text(out->text), prefix, args);
+        (void)write_event(eio_message_text(out->text), prefix, args);
         return SIO_OK;
     }
     sio_error err = sio_event_check(event);
@@ -224,7 +271,7 @@ bool sio_event_place(sio_socket *socket, const char *event,
     if (at == NULL) {
         return false;
     }
-    write_event(at, prefix, args);
+    (void)write_event(at, prefix, args);
     return true;
 }
 

@@ -8,14 +8,16 @@ typedef struct job {
     const sio_bytes *name;
     const sio_args *args; /* NULL for a packet without */
     sio_bytes payload;
-    sio_bytes event, text; /* or, with these alone, one to be made longer */
+    sio_bytes event, text; /* or an event to be made longer, and by what ... */
+    size_t old;            /* ... in the place of an argument so long */
 } job;
 
 static sio_error write_job(const sio_parser *parser, sio_writer *w,
                            const job *j)
 {
     if (j->event.len != 0) {
-        return parser->write_longer(parser, w, j->event, j->head->nsp, j->text);
+        return parser->write_longer(parser, w, j->event, j->head->nsp, j->old,
+                                    j->text);
     }
     if (j->args == NULL) {
         return parser->write_single(parser, w, j->head->type, j->head->nsp,
@@ -80,12 +82,13 @@ sio_error sio_parser_frame_single(const sio_parser *parser,
 sio_frame *sio_parser_frame_longer(const sio_parser *parser,
                                    sio_frame_pool *frames,
                                    const sio_frame *event, sio_bytes nsp,
-                                   sio_bytes text)
+                                   size_t old_text, sio_bytes text)
 {
     size_t skip = parser->binary ? 0 : 1; /* the type of the message */
     sio_packet_head head = {.nsp = nsp};
     job j = {.head = &head,
              .event = {event->data + skip, event->len - skip},
+             .old = old_text,
              .text = text};
     sio_frame *frame = NULL;
     size_t most = event->len + text.len + 16; /* quotes, comma, heads */

@@ -243,9 +243,24 @@ static sio_error add_argument(const sio_parser *self, sio_writer *w,
     return err;
 }
 
+/* Takes away the last one, a string of `len` bytes, if that is not 0. */
+static void drop_argument(sio_packet *packet, size_t len)
+{
+    sio_bytes *args = &packet->args;
+    if (len == 0 || args->len < len + 2) {
+        return;
+    }
+    args->len -= len + 2;
+    while (args->len != 0 && args->base[args->len - 1] != ',') {
+        args->len--; /* blanks, if anything */
+    }
+    args->len -= args->len == 0 ? 0 : 1;
+}
+
 /* The event is read as one that has come, and written anew. */
 static sio_error write_longer(const sio_parser *self, sio_writer *w,
-                              sio_bytes event, sio_bytes nsp, sio_bytes text)
+                              sio_bytes event, sio_bytes nsp, size_t old,
+                              sio_bytes text)
 {
     sio_packet_limits limits = {.max_depth = SIO_JSON_DEPTH_MAX,
                                 .max_attachments =
@@ -258,6 +273,7 @@ static sio_error write_longer(const sio_parser *self, sio_writer *w,
     if (err == SIO_OK) {
         err = decode(self, event, &limits, &room, &packet);
         if (err == SIO_OK) {
+            drop_argument(&packet, old);
             err = add_argument(self, w, &packet, room.binaries, text);
         }
         sio_parser_room_deinit(&room);

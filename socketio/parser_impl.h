@@ -52,9 +52,12 @@ struct sio_parser {
 
     /* Appends the message of an event without an id, `event`, as written by
      * write_event(), with one more argument, a string: `text`, which needs no
-     * escapes.  `nsp` is the event's.  Fails as the functions above. */
+     * escapes.  `nsp` is the event's.  Where `old` is not 0 the event has such
+     * an argument of `old` bytes, at most 31, whose place the new one takes.
+     * Fails as the functions above. */
     sio_error (*write_longer)(const sio_parser *self, sio_writer *w,
-                              sio_bytes event, sio_bytes nsp, sio_bytes text);
+                              sio_bytes event, sio_bytes nsp, size_t old,
+                              sio_bytes text);
 
     /* Appends CONNECT, CONNECT_ERROR or DISCONNECT, with `payload`, JSON, which
      * is empty for none.  Fails as those above. */
@@ -105,7 +108,7 @@ sio_error sio_parser_frame_single(const sio_parser *parser,
 sio_frame *sio_parser_frame_longer(const sio_parser *parser,
                                    sio_frame_pool *frames,
                                    const sio_frame *event, sio_bytes nsp,
-                                   sio_bytes text);
+                                   size_t old_text, sio_bytes text);
 
 /* Makes room for packets within `limits`.  May fail with NO_MEMORY. */
 sio_error sio_parser_room_init(sio_parser_room *room,

@@ -43,11 +43,13 @@ static sio_error write_ack(const sio_parser *self, sio_writer *w,
 
 /* There is an argument already, its name. */
 static sio_error write_longer(const sio_parser *self, sio_writer *w,
-                              sio_bytes event, sio_bytes nsp, sio_bytes text)
+                              sio_bytes event, sio_bytes nsp, size_t old,
+                              sio_bytes text)
 {
+    size_t cut = old == 0 ? 1 : old + 4; /* `,"`, `"]` */
     (void)self;
     (void)nsp;
-    sio_write_bytes(w, (sio_bytes){event.base, event.len - 1});
+    sio_write_bytes(w, (sio_bytes){event.base, event.len - cut});
     sio_write_bytes(w, SIO_LIT(",\""));
     sio_write_bytes(w, text);
     sio_write_bytes(w, SIO_LIT("\"]"));

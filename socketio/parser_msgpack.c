@@ -42,10 +42,11 @@ static sio_error write_ack(const sio_parser *self, sio_writer *w,
 }
 
 static sio_error write_longer(const sio_parser *self, sio_writer *w,
-                              sio_bytes event, sio_bytes nsp, sio_bytes text)
+                              sio_bytes event, sio_bytes nsp, size_t old,
+                              sio_bytes text)
 {
     (void)self;
-    sio_msgpack_write_longer(w, event, nsp, text);
+    sio_msgpack_write_longer(w, event, nsp, old, text);
     return SIO_OK;
 }
 

@@ -10,9 +10,122 @@ static sio_bytes saved_key(const sio_map_node *node)
     return (sio_bytes){(const uint8_t *)saved->pid, SIO_TOKEN_LEN};
 }
 
+static sio_bytes aim_key(const sio_map_node *node)
+{
+    const sio_aim *aim = SIO_OWNER(node, sio_aim, node);
+    return (sio_bytes){(const uint8_t *)aim->name, aim->len};
+}
+
 static eio_engine *engine_of(const sio_recovery *recovery)
 {
     return recovery->local->loop->engine;
+}
+
+/* Each loop's row is in lines of the cache of its own. */
+sio_error sio_recovery_init_core(sio_core *core)
+{
+    size_t row = core->loop_count + 8;
+    sio_lock_init(&core->foreign_lock);
+    if (core->recovery.window == 0 || core->loop_count == 1) {
+        return SIO_OK;
+    }
+    core->heard = calloc(core->loop_count * row, sizeof(*core->heard));
+    return core->heard == NULL ? SIO_ERR_NO_MEMORY : SIO_OK;
+}
+
+void sio_recovery_deinit_core(sio_core *core)
+{
+    free(core->heard);
+    sio_lock_deinit(&core->foreign_lock);
+}
+
+/* ----------------------------------------------------- all sessions, by pid --
+ */
+
+void sio_recovery_init_pids(sio_namespace *nsp)
+{
+    sio_lock_init(&nsp->pids_lock);
+    sio_map_init(&nsp->pids, saved_key, nsp->core->secret);
+}
+
+void sio_recovery_deinit_pids(sio_namespace *nsp)
+{
+    sio_map_deinit(&nsp->pids);
+    sio_lock_deinit(&nsp->pids_lock);
+}
+
+/* What is found on another loop may go as soon as the lock is left. */
+static sio_recovery *find_where(sio_namespace *nsp, sio_bytes pid,
+                                sio_saved **saved)
+{
+    sio_lock_take(&nsp->pids_lock);
+    sio_map_node *node = sio_map_find(&nsp->pids, pid);
+    *saved = node == NULL ? NULL : SIO_OWNER(node, sio_saved, node);
+    sio_recovery *recovery = node == NULL ? NULL : (*saved)->recovery;
+    sio_lock_leave(&nsp->pids_lock);
+    return recovery;
+}
+
+sio_loop *sio_recovery_find_loop(sio_namespace *nsp, sio_bytes pid)
+{
+    sio_saved *saved;
+    const sio_recovery *recovery = find_where(nsp, pid, &saved);
+    return recovery == NULL ? NULL : recovery->local->loop;
+}
+
+sio_saved *sio_recovery_find(const sio_recovery *recovery, sio_bytes pid)
+{
+    sio_saved *saved;
+    return find_where(recovery->local->nsp, pid, &saved) == recovery ? saved
+                                                                     : NULL;
+}
+
+void sio_recovery_enter(sio_recovery *recovery)
+{
+    sio_local *local = recovery->local;
+    recovery->sessions++;
+    if (!sio_link_used(&local->active)) {
+        sio_list_append(&local->loop->active, &local->active);
+    }
+}
+
+void sio_recovery_leave(sio_recovery *recovery)
+{
+    if (--recovery->sessions == 0) {
+        sio_recovery_clear_log(recovery); /* nobody can come for it */
+        if (recovery->local->listed == 0) {
+            sio_link_drop(&recovery->local->active);
+        }
+    }
+}
+
+sio_error sio_recovery_list(sio_recovery *recovery, sio_saved *saved)
+{
+    sio_namespace *nsp = recovery->local->nsp;
+    saved->recovery = recovery;
+    sio_lock_take(&nsp->pids_lock);
+    sio_error err = sio_map_insert(&nsp->pids, &saved->node);
+    sio_lock_leave(&nsp->pids_lock);
+    if (err == SIO_OK) {
+        sio_recovery_enter(recovery);
+    }
+    return err;
+}
+
+void sio_recovery_unlist(sio_saved *saved)
+{
+    sio_namespace *nsp = saved->recovery->local->nsp;
+    sio_lock_take(&nsp->pids_lock);
+    sio_map_remove(&nsp->pids, &saved->node);
+    sio_lock_leave(&nsp->pids_lock);
+    sio_recovery_leave(saved->recovery);
+}
+
+void sio_saved_free(sio_saved *saved)
+{
+    free(saved->missed.numbers);
+    free(saved->rooms);
+    free(saved);
 }
 
 /* ------------------------------------------------------ what is stored -- */
@@ -22,23 +135,9 @@ static size_t bytes_of(const sio_saved *saved)
     return sizeof(*saved) + saved->rooms_len;
 }
 
-static void free_saved(sio_recovery *recovery, sio_saved *saved)
+void sio_recovery_unstore(sio_saved *saved)
 {
-    sio_map_remove(&recovery->sessions, &saved->node);
-    if (recovery->sessions.count == 0) {
-        sio_recovery_clear_log(recovery); /* nobody can come for it */
-        if (recovery->local->listed == 0) {
-            sio_link_drop(&recovery->local->active);
-        }
-    }
-    free(saved->rooms);
-    free(saved);
-}
-
-/* Takes it off the list of those that wait; it may have been the last to hold
- * the namespace. */
-static void unstore(sio_recovery *recovery, sio_saved *saved)
-{
+    sio_recovery *recovery = saved->recovery;
     sio_link_drop(&saved->link);
     if (sio_list_empty(&recovery->stored)) {
         sio_wheel_cancel(engine_of(recovery)->wheel, &recovery->stored_timer);
@@ -60,28 +159,25 @@ static void tell_expired(sio_namespace *nsp, const char *sid, void *data)
     }
 }
 
-/* Ends one that is stored, and what it has of the namespace. */
-static void expire(sio_recovery *recovery, sio_saved *saved, bool tell)
+void sio_recovery_expire(sio_saved *saved, bool tell)
 {
+    sio_recovery *recovery = saved->recovery;
     sio_namespace *nsp = recovery->local->nsp;
     const sio_loop *loop = recovery->local->loop;
-    char sid[sizeof(saved->sid)];
-    void *data = saved->data;
-    void (*destroy)(void *data) = saved->destroy;
-    memcpy(sid, saved->sid, sizeof(sid));
-    unstore(recovery, saved);
-    free_saved(recovery, saved);
+    sio_recovery_unstore(saved);
+    sio_recovery_unlist(saved);
     if (tell) {
-        eio_count(engine_of(recovery), SIO_COUNTER_RECOVERY_EXPIRED);
-        tell_expired(nsp, sid, data);
+        eio_count(loop->engine, SIO_COUNTER_RECOVERY_EXPIRED);
+        tell_expired(nsp, saved->sid, saved->data);
     }
-    if (destroy != NULL) {
-        destroy(data);
+    if (saved->destroy != NULL) {
+        saved->destroy(saved->data);
     }
-    sio_namespace_part(nsp, loop);
+    sio_saved_free(saved);
+    sio_namespace_part(nsp, loop); /* the recovery may go with it */
 }
 
-static sio_saved *first_stored(const sio_recovery *recovery)
+sio_saved *sio_recovery_first(const sio_recovery *recovery)
 {
     return sio_list_empty(&recovery->stored)
                ? NULL
@@ -93,9 +189,9 @@ static void on_stored_timer(sio_timer *timer)
     sio_recovery *recovery = SIO_OWNER(timer, sio_recovery, stored_timer);
     sio_namespace *nsp = sio_namespace_ref(recovery->local->nsp);
     sio_saved *saved;
-    while ((saved = first_stored(recovery)) != NULL &&
+    while ((saved = sio_recovery_first(recovery)) != NULL &&
            saved->until <= eio_now(engine_of(recovery))) {
-        expire(recovery, saved, true);
+        sio_recovery_expire(saved, true);
     }
     if (saved != NULL && !sio_timer_armed(timer)) {
         sio_wheel_arm(engine_of(recovery)->wheel, timer, saved->until);
@@ -108,19 +204,16 @@ static void bound_stored(sio_recovery *recovery)
 {
     size_t most = recovery->local->nsp->core->recovery.max_bytes / 2;
     while (recovery->stored_bytes > most) {
-        expire(recovery, first_stored(recovery), true);
+        sio_recovery_expire(sio_recovery_first(recovery), true);
     }
     sio_recovery_trim(recovery);
 }
 
-static void store(sio_recovery *recovery, sio_saved *saved)
+void sio_recovery_store(sio_saved *saved)
 {
+    sio_recovery *recovery = saved->recovery;
     eio_engine *engine = engine_of(recovery);
-    sio_namespace *nsp = recovery->local->nsp;
-    if (sio_namespace_is_counted(nsp)) { /* its socket's does not suffice */
-        (void)sio_namespace_ref(nsp);
-        atomic_fetch_add_explicit(&nsp->members, 1, memory_order_relaxed);
-    }
+    sio_namespace *nsp = sio_namespace_ref(recovery->local->nsp);
     saved->socket = NULL;
     saved->until = eio_now(engine) + nsp->core->recovery.window;
     sio_list_append(&recovery->stored, &saved->link);
@@ -132,6 +225,7 @@ static void store(sio_recovery *recovery, sio_saved *saved)
         sio_wheel_arm(engine->wheel, &recovery->stored_timer, saved->until);
     }
     bound_stored(recovery);
+    sio_namespace_unref(nsp);
 }
 
 /* ------------------------------------------------------- life and death -- */
@@ -165,8 +259,9 @@ sio_recovery *sio_recovery_new(sio_local *local)
         recovery->first = recovery->next = 1;
         recovery->log_timer.fire = on_log_timer;
         recovery->stored_timer.fire = on_stored_timer;
-        sio_map_init(&recovery->sessions, saved_key, local->nsp->core->secret);
+        sio_map_init(&recovery->aims, aim_key, local->nsp->core->secret);
         sio_list_init(&recovery->stored);
+        sio_list_init(&recovery->claims);
         make_tag(recovery);
     }
     return recovery;
@@ -175,7 +270,7 @@ sio_recovery *sio_recovery_new(sio_local *local)
 void sio_recovery_free(sio_recovery *recovery)
 {
     if (recovery != NULL) {
-        sio_map_deinit(&recovery->sessions);
+        sio_map_deinit(&recovery->aims);
         free(recovery);
     }
 }
@@ -184,185 +279,11 @@ void sio_recovery_close(sio_recovery *recovery)
 {
     sio_namespace *nsp = sio_namespace_ref(recovery->local->nsp);
     sio_saved *saved;
-    while ((saved = first_stored(recovery)) != NULL) {
-        expire(recovery, saved, false);
+    while ((saved = sio_recovery_first(recovery)) != NULL) {
+        sio_recovery_expire(saved, false);
     }
+    sio_recovery_drop_claims(recovery);
     sio_namespace_unref(nsp);
-}
-
-/* -------------------------------------------------------------- resuming -- */
-
-/* After `*after` comes what the client has missed; false where that cannot be
- * told any more. */
-static bool find_place(const sio_recovery *recovery, const sio_saved *saved,
-                       uint64_t number, uint64_t *after)
-{
-    const sio_socket *socket = saved->socket;
-    bool alive = socket != NULL && socket->state == SIO_SOCKET_CONNECTED;
-    uint64_t newest = alive ? socket->newest : saved->newest;
-    uint64_t end = alive ? recovery->next - 1 : saved->end;
-    uint64_t at = number > saved->start ? number : saved->start;
-    if (at >= newest && at < end) {
-        at = end; /* what was sent in between was for others */
-    }
-    *after = at;
-    return at + 1 >= recovery->first;
-}
-
-static sio_saved *find(const sio_recovery *recovery, sio_bytes pid)
-{
-    sio_map_node *node = sio_map_find(&recovery->sessions, pid);
-    return node == NULL ? NULL : SIO_OWNER(node, sio_saved, node);
-}
-
-/* The session, if it can be resumed from `number`. */
-static sio_saved *find_good(const sio_recovery *recovery, sio_bytes pid,
-                            uint64_t number)
-{
-    uint64_t after;
-    sio_saved *saved = find(recovery, pid);
-    return saved != NULL && find_place(recovery, saved, number, &after) ? saved
-                                                                        : NULL;
-}
-
-static void adopt(sio_recovery *recovery, sio_saved *saved, sio_socket *socket)
-{
-    unstore(recovery, saved);
-    saved->socket = socket;
-    saved->keep = true;
-    socket->saved = saved;
-    socket->recovered = true;
-    memcpy(socket->id, saved->sid, sizeof(socket->id));
-    socket->data = saved->data;
-    socket->destroy = saved->destroy;
-    saved->data = NULL;
-    saved->destroy = NULL;
-    /* The socket holds the namespace as well. */
-    sio_namespace_part(recovery->local->nsp, recovery->local->loop);
-}
-
-/* The client is here: whatever it had before is over, however alive it looks.
- */
-static void take_over(const sio_saved *saved, const sio_socket *socket)
-{
-    sio_client *client = saved->socket->client;
-    if (client != NULL && client != socket->client) {
-        sio_client_replace(client);
-    }
-}
-
-static bool is_pid(sio_bytes pid)
-{
-    return pid.len == SIO_TOKEN_LEN + 2;
-}
-
-static sio_bytes unquoted(sio_bytes text)
-{
-    return (sio_bytes){text.base + 1, text.len - 2};
-}
-
-static void claim(sio_socket *socket, sio_bytes pid, sio_bytes offset)
-{
-    sio_recovery *recovery = socket->local->recovery;
-    sio_saved *saved = NULL;
-    uint64_t number;
-    if (is_pid(pid) && offset.len > 2 &&
-        sio_offset_read(recovery, unquoted(offset), &number)) {
-        saved = find_good(recovery, unquoted(pid), number);
-    }
-    if (saved != NULL && saved->socket != NULL) {
-        take_over(saved, socket);
-        saved = find_good(recovery, unquoted(pid), number);
-    }
-    if (saved == NULL || saved->socket != NULL ||
-        socket->state != SIO_SOCKET_CONNECTING) {
-        eio_count(engine_of(recovery), SIO_COUNTER_RECOVERY_FAILED);
-        return;
-    }
-    (void)find_place(recovery, saved, number, &saved->resume);
-    adopt(recovery, saved, socket);
-}
-
-void sio_recovery_claim(sio_socket *socket)
-{
-    sio_bytes pid = {0}, offset;
-    (void)sio_socket_ref(socket);
-    if (socket->auth != NULL) {
-        sio_recovery_read_auth(sio_text(socket->auth), &pid, &offset);
-    }
-    if (pid.len != 0) {
-        claim(socket, pid, offset);
-    }
-    if (socket->state == SIO_SOCKET_CONNECTING) {
-        sio_socket_admit(socket);
-    }
-    sio_socket_unref(socket);
-}
-
-/* ------------------------------------------------------------ connecting -- */
-
-static bool new_session(sio_recovery *recovery, sio_socket *socket)
-{
-    sio_saved *saved = calloc(1, sizeof(*saved));
-    if (saved == NULL) {
-        return false;
-    }
-    if (sio_token_make(engine_of(recovery)->random, saved->pid) != SIO_OK ||
-        sio_map_insert(&recovery->sessions, &saved->node) != SIO_OK) {
-        free(saved);
-        return false;
-    }
-    saved->socket = socket;
-    saved->start = recovery->next - 1;
-    memcpy(saved->sid, socket->id, sizeof(saved->sid));
-    socket->saved = saved;
-    return true;
-}
-
-/* Joins the rooms again, each as of the packet when it was joined. */
-static bool join_rooms(sio_socket *socket)
-{
-    sio_saved *saved = socket->saved;
-    uint8_t *rooms = saved->rooms;
-    size_t len = saved->rooms_len;
-    bool good = true;
-    saved->rooms = NULL;
-    saved->rooms_len = 0;
-    saved->keep = false; /* until it is whole again */
-    for (size_t at = 0; at < len && good;) {
-        uint64_t joined;
-        memcpy(&joined, rooms + at, sizeof(joined));
-        const char *name = (const char *)rooms + at + sizeof(joined);
-        at += sizeof(joined) + strlen(name) + 1;
-        good = sio_socket_join(socket, name) == SIO_OK;
-        const sio_room *room = sio_room_find(socket->local, sio_text(name));
-        sio_seat *seat = room == NULL ? NULL : sio_room_seat(room, socket);
-        if (seat != NULL) {
-            seat->joined = joined;
-        }
-    }
-    free(rooms);
-    if (socket->saved != NULL) {
-        saved->keep = good;
-    }
-    return good;
-}
-
-bool sio_recovery_begin(sio_socket *socket)
-{
-    sio_recovery *recovery = socket->local->recovery;
-    if (socket->saved == NULL) {
-        return new_session(recovery, socket);
-    }
-    return join_rooms(socket) && socket->state == SIO_SOCKET_CONNECTING &&
-           socket->saved->resume + 1 >= recovery->first;
-}
-
-void sio_recovery_resume(sio_socket *socket)
-{
-    socket->newest = socket->saved->newest;
-    eio_count(sio_socket_engine(socket), SIO_COUNTER_RECOVERED);
-    sio_recovery_replay(socket, socket->saved->resume);
 }
 
 /* ---------------------------------------------------------------- ending -- */
@@ -402,8 +323,11 @@ static size_t rooms_size(const sio_socket *socket)
 static bool save_rooms(sio_saved *saved, const sio_socket *socket)
 {
     size_t size = rooms_size(socket);
-    uint8_t *to = size == 0 ? NULL : malloc(size);
-    if (size != 0 && to == NULL) {
+    if (size == 0) {
+        return true;
+    }
+    uint8_t *to = malloc(size);
+    if (to == NULL) {
         return false;
     }
     saved->rooms = to;
@@ -437,18 +361,25 @@ void sio_recovery_leaving(sio_socket *socket, sio_disconnect_reason reason)
 
 static void give_back(sio_socket *socket, bool keep)
 {
-    sio_recovery *recovery = socket->local->recovery;
+    sio_namespace *nsp = socket->nsp;
     sio_saved *saved = socket->saved;
     socket->saved = NULL;
-    if (!keep || recovery->local->loop->closed) {
-        free_saved(recovery, saved);
+    free(saved->missed.numbers);
+    saved->missed = (sio_missed){0};
+    if (!keep || socket->local->loop->closed) {
+        sio_recovery_unlist(saved);
+        sio_saved_free(saved);
         return;
+    }
+    if (sio_namespace_is_counted(nsp)) { /* as its socket does until now */
+        (void)sio_namespace_ref(nsp);
+        atomic_fetch_add_explicit(&nsp->members, 1, memory_order_relaxed);
     }
     saved->data = socket->data;
     saved->destroy = socket->destroy;
     socket->data = NULL;
     socket->destroy = NULL;
-    store(recovery, saved);
+    sio_recovery_store(saved);
 }
 
 void sio_recovery_ended(sio_socket *socket)
@@ -458,10 +389,14 @@ void sio_recovery_ended(sio_socket *socket)
     }
 }
 
+/* Its rooms may have been joined again already. */
 void sio_recovery_abandon(sio_socket *socket, sio_disconnect_reason reason)
 {
-    if (socket->saved != NULL) {
-        give_back(socket, recoverable(reason) && socket->saved->keep);
+    sio_saved *saved = socket->saved;
+    if (saved != NULL) {
+        bool whole =
+            saved->keep && (saved->rooms != NULL || save_rooms(saved, socket));
+        give_back(socket, whole && recoverable(reason));
     }
 }
 

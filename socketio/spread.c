@@ -23,6 +23,7 @@ typedef struct leg {
 struct spread {
     atomic_uint left; /* legs, and the one who sends them off */
     sio_broadcast b;  /* its rooms are all in the lists */
+    sio_origin origin;
     sio_task *task;
     leg *legs;
 };
@@ -58,11 +59,33 @@ static void run_on(sio_task *task, const sio_broadcast *b, sio_loop *loop)
     }
 }
 
+/* The same, with a note of what the loop has heard, for sessions that move
+ * between loops. */
+static void run_from(const spread *s, sio_loop *loop)
+{
+    const sio_core *core = loop->core;
+    sio_origin outer = loop->running;
+    if (core->heard == NULL) {
+        run_on(s->task, &s->b, loop);
+        return;
+    }
+    loop->running = s->origin;
+    run_on(s->task, &s->b, loop);
+    loop->running = outer;
+    uint64_t *heard = &sio_recovery_row(core, loop)[s->origin.sender];
+    if (*heard < s->origin.number) { /* it may have sent others meanwhile */
+        *heard = s->origin.number;
+    }
+}
+
 static void run_leg(sio_message *message)
 {
     leg *l = SIO_OWNER(message, leg, message);
     spread *s = l->whole;
-    run_on(s->task, &s->b, l->loop);
+    run_from(s, l->loop);
+    if (!sio_list_empty(&l->loop->fetches)) {
+        sio_recovery_heard(l->loop);
+    }
     end_leg(s);
 }
 
@@ -153,9 +176,35 @@ static void post_leg(spread *s, leg *l, sio_loop *loop)
     }
 }
 
+static void post_legs(spread *s, sio_core *core, const sio_loop *here)
+{
+    leg *next = s->legs;
+    for (unsigned i = 0; i < core->loop_count; i++) {
+        if (core->loops[i] != here) {
+            post_leg(s, next++, core->loops[i]);
+        }
+    }
+}
+
+/* Those of one sender come to all loops in the same order. */
+static void send_off(spread *s, sio_core *core, sio_loop *here)
+{
+    if (core->heard != NULL && here == NULL) {
+        sio_lock_take(&core->foreign_lock);
+        s->origin = (sio_origin){++core->foreign_sent, core->loop_count};
+        post_legs(s, core, here);
+        sio_lock_leave(&core->foreign_lock);
+        return;
+    }
+    if (core->heard != NULL) {
+        s->origin = (sio_origin){++here->sent, here->index};
+    }
+    post_legs(s, core, here);
+}
+
 sio_error sio_spread(const sio_broadcast *b, sio_task *task, size_t size)
 {
-    const sio_core *core = b->nsp->core;
+    sio_core *core = b->nsp->core;
     sio_loop *here = sio_core_here(core);
     unsigned others = core->loop_count - (here == NULL ? 0 : 1);
     if ((b->flags & SIO_BROADCAST_OVERFLOW) != 0) {
@@ -172,14 +221,9 @@ sio_error sio_spread(const sio_broadcast *b, sio_task *task, size_t size)
         task->end(task);
         return SIO_ERR_NO_MEMORY;
     }
-    leg *next = s->legs;
-    for (unsigned i = 0; i < core->loop_count; i++) {
-        if (core->loops[i] != here) {
-            post_leg(s, next++, core->loops[i]);
-        }
-    }
+    send_off(s, core, here);
     if (here != NULL) {
-        run_on(s->task, &s->b, here);
+        run_from(s, here);
     }
     end_leg(s);
     return SIO_OK;
@@ -245,7 +289,11 @@ static void run_parcel(sio_errand *errand)
 {
     const parcel *p = SIO_OWNER(errand, parcel, errand);
     sio_socket *socket = errand->socket;
-    if (sio_socket_is_alive(socket) && !sio_socket_drops(socket, p->flags)) {
+    if (!sio_socket_is_alive(socket)) {
+        if (p->out.is_event && socket->local->recovery != NULL) {
+            (void)sio_recovery_send(&p->out, socket, p->flags); /* is kept */
+        }
+    } else if (!sio_socket_drops(socket, p->flags)) {
         if (!p->out.is_event) {
             (void)sio_outgoing_send(&p->out, socket); /* costs that socket */
         } else if (sio_any_outgoing(&p->out, socket)) {

@@ -25,7 +25,7 @@
 #include "engineio/packet.h"
 #include "socketio/msgpack.h"
 #include "socketio/parent.h"
-#include "socketio/parser.h"
+#include "socketio/parser_impl.h"
 #include "transport/forwarded.h"
 #include "transport/http1.h"
 #include "transport/http_chunked.h"

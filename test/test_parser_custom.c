@@ -320,7 +320,12 @@ static void test_longer(void **state)
         sio_frame *frame =
             frame_of("/foo", "a\"b", rows[i].json, rows[i].binaries);
         sio_frame *longer = sio_parser_frame_longer(
-            parser, NULL, frame, SIO_LIT("/foo"), SIO_LIT("more"));
+            parser, NULL, frame, SIO_LIT("/foo"), 0, SIO_LIT("less"));
+        sio_frame_unref(frame);
+        assert_non_null(longer);
+        frame = longer;
+        longer = sio_parser_frame_longer(parser, NULL, frame, SIO_LIT("/foo"),
+                                         4, SIO_LIT("more"));
         sio_frame_unref(frame);
         assert_non_null(longer);
         assert_int_equal(read_back(sio_frame_view(longer), &packet), SIO_OK);
@@ -336,7 +341,7 @@ static void test_longer(void **state)
     }
     sio_frame *frame = frame_of("/foo", "e", "", 0);
     now = FAILS;
-    assert_null(sio_parser_frame_longer(parser, NULL, frame, SIO_LIT("/foo"),
+    assert_null(sio_parser_frame_longer(parser, NULL, frame, SIO_LIT("/foo"), 0,
                                         SIO_LIT("more")));
     sio_frame_unref(frame);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <malloc.h>
+
 #include <cmocka.h>
 
 #include "socketio/msgpack.h"
@@ -121,6 +123,216 @@ static void test_nobody(void **state)
     assert_true(sio_list_empty(&rig.loop.active));
 }
 
+/* ------------------------------------------------------------------ work -- */
+
+static void emit_to(const char *room, const char *event)
+{
+    assert_int_equal(
+        sio_broadcast_emit(sio_namespace_to(nsp, room), event, NULL), SIO_OK);
+}
+
+/* Those who resume cost what they have missed, whatever else was sent. */
+static void test_work(void **state)
+{
+    (void)state;
+    enum { OTHERS = 5000, MISSED = 20 };
+    session a, b;
+    open_rig(100000, 100000000, true);
+    rig.muted = true;
+    sio_peer pa = join("a", &a), pb = join("b", &b);
+    sio_socket *socket = sio_peer_socket(&pa, "/r");
+    assert_int_equal(sio_socket_join(socket, "r"), SIO_OK);
+    assert_int_equal(sio_socket_join(socket, "s"), SIO_OK);
+    emit_all("1");
+    note_offset(&a, sio_peer_said(&pa));
+    drop(&pa);
+    for (int i = 0; i < OTHERS; i++) {
+        emit_to("other", "no");
+        assert_int_equal(
+            sio_socket_emit(sio_peer_socket(&pb, "/r"), "no", NULL), SIO_OK);
+        (void)sio_peer_said(&pb);
+        if (i % (OTHERS / MISSED) == 0) {
+            sio_broadcast both = sio_namespace_to(nsp, "r");
+            both = sio_broadcast_to(sio_broadcast_to(both, "s"), "other");
+            assert_int_equal(sio_broadcast_emit(both, "y", NULL), SIO_OK);
+        }
+    }
+    uint64_t before = recovery()->visits;
+    pa = resume("a", &a);
+    assert_string_equal(names(sio_peer_said(&pa)), "yyyyyyyyyyyyyyyyyyyy+");
+    uint64_t work = recovery()->visits - before;
+    print_message("packets looked at: %llu of %d, for %d that were missed\n",
+                  (unsigned long long)work, 2 * OTHERS + MISSED, MISSED);
+    assert_in_range(work, MISSED, 2 * MISSED); /* each by both rooms */
+    (void)tear_down(NULL);
+}
+
+/* What the allocator has given out; 0 where a sanitizer is in its place. */
+static size_t allocated(void)
+{
+    return mallinfo2().uordblks;
+}
+
+static void print_each(const char *what, size_t before, size_t after,
+                       unsigned count)
+{
+    print_message("%s: %.1f bytes\n", what,
+                  ((double)after - (double)before) / count);
+}
+
+/* Tells what sessions and packets take, of the allocator too; see
+ * docs/recovery.md. */
+static void test_memory(void **state)
+{
+    (void)state;
+    enum { SESSIONS = 500, PACKETS = 20000 };
+    session a;
+    open_rig(1000000, 1000000000, true);
+    rig.muted = true;
+    sio_peer stays = join("s", &a);
+    size_t before = allocated();
+    for (int i = 0; i < PACKETS; i++) {
+        emit_all("hello");
+        (void)sio_peer_said(&stays);
+    }
+    print_each("a packet to all", before, allocated(), PACKETS);
+    before = allocated();
+    for (int i = 0; i < PACKETS; i++) {
+        emit_to("room", "hello");
+        rig_turn(&rig.engine);
+    }
+    print_each("a packet to a room", before, allocated(), PACKETS);
+    for (int rooms = 0; rooms < 3; rooms++) {
+        for (int i = 0; i < SESSIONS; i++) {
+            sio_peer p = join("p", &a);
+            for (int n = 0; n < rooms; n++) {
+                assert_int_equal(sio_socket_join(sio_peer_socket(&p, "/r"),
+                                                 n == 0 ? "room-1" : "room-2"),
+                                 SIO_OK);
+            }
+            drop(&p);
+        }
+        assert_int_equal(counter(SIO_COUNTER_RECOVERY_STORED), SESSIONS);
+        uint64_t counted = counter(SIO_COUNTER_RECOVERY_BYTES);
+        before = allocated();
+        while (sio_recovery_first(recovery()) != NULL) {
+            sio_recovery_expire(sio_recovery_first(recovery()), false);
+        }
+        counted -= counter(SIO_COUNTER_RECOVERY_BYTES);
+        print_message("in %d rooms, counted: %.1f bytes\n", rooms,
+                      (double)counted / SESSIONS);
+        print_each("a stored session", allocated(), before, SESSIONS);
+        assert_in_range(counted / SESSIONS, 1, 300);
+    }
+    (void)tear_down(NULL);
+}
+
+/* Who has missed more than may wait for a connection gets a fresh session, or
+ * it would lose one after the other. */
+static void test_too_much(void **state)
+{
+    (void)state;
+    enum { SIZE = 1000 };
+    char json[SIZE + 3];
+    memset(json, 'x', sizeof(json));
+    json[0] = json[SIZE + 1] = '"';
+    for (int over = 0; over < 2; over++) {
+        session a, b;
+        open_rig(1000, 1000000, true);
+        rig.muted = true;
+        rig.engine.config.max_backlog = 10 * (SIZE + 100);
+        sio_peer pa = join("a", &a);
+        (void)join("b", &b);
+        emit_all("1");
+        note_offset(&a, sio_peer_said(&pa));
+        drop(&pa);
+        for (int i = 0; i < 9 + 3 * over; i++) {
+            assert_int_equal(
+                sio_broadcast_emit_json(sio_namespace_to(nsp, a.sid), "x", json,
+                                        SIZE + 2),
+                SIO_OK);
+        }
+        pa = resume("a", &a);
+        assert_true(sio_peer_open(&pa));
+        assert_int_equal(strcmp(sio_peer_socket(&pa, "/r")->id, a.sid) == 0,
+                         over == 0);
+        assert_int_equal(counter(SIO_COUNTER_RECOVERY_EXPIRED), over);
+        assert_int_equal(counter(SIO_COUNTER_RECOVERY_STORED), 0);
+        (void)tear_down(NULL);
+    }
+}
+
+/* Nor do packets of a room come that was left before the loss, even those that
+ * were lost on their way while the socket was in it. */
+static void test_room_left(void **state)
+{
+    (void)state;
+    session a;
+    sio_peer p = join("a", &a);
+    sio_socket *socket = sio_peer_socket(&p, "/r");
+    assert_int_equal(sio_socket_join(socket, "left"), SIO_OK);
+    assert_int_equal(sio_socket_join(socket, "kept"), SIO_OK);
+    emit_all("1");
+    note_offset(&a, sio_peer_said(&p));
+    emit_to("left", "2"); /* lost on its way */
+    emit_to("kept", "3");
+    sio_socket_leave(socket, "left");
+    emit_to("left", "4");
+    assert_string_equal(names(sio_peer_said(&p)), "23");
+    drop(&p);
+    emit_to("left", "5");
+    emit_to("kept", "6");
+    p = resume("a", &a);
+    assert_string_equal(names(sio_peer_said(&p)), "36+");
+    assert_false(sio_socket_in_room(sio_peer_socket(&p, "/r"), "left"));
+    assert_true(sio_socket_in_room(sio_peer_socket(&p, "/r"), "kept"));
+}
+
+/* One that was joined again is as of the second time. */
+static void test_room_joined_again(void **state)
+{
+    (void)state;
+    session a;
+    sio_peer p = join("a", &a);
+    sio_socket *socket = sio_peer_socket(&p, "/r");
+    emit_all("1");
+    note_offset(&a, sio_peer_said(&p));
+    assert_int_equal(sio_socket_join(socket, "r"), SIO_OK);
+    sio_socket_leave(socket, "r");
+    emit_to("r", "2");
+    assert_int_equal(sio_socket_join(socket, "r"), SIO_OK);
+    drop(&p);
+    emit_to("r", "3");
+    p = resume("a", &a);
+    assert_string_equal(names(sio_peer_said(&p)), "3+");
+}
+
+/* The frame in the log is that which waits to be sent, also again. */
+static void test_shared(void **state)
+{
+    (void)state;
+    session a;
+    sio_peer p = join("a", &a);
+    for (int i = 0; i < 2; i++) {
+        const char *name = i == 0 ? "1" : "2";
+        assert_int_equal(sio_socket_emit(sio_peer_socket(&p, "/r"), name, NULL),
+                         SIO_OK);
+        sio_frame *frame =
+            sio_recovery_at(recovery(), recovery()->next - 1)->text;
+        assert_int_equal(atomic_load(&frame->refs), 2);
+        const char *said = sio_peer_said(&p);
+        assert_int_equal(atomic_load(&frame->refs), 1);
+        if (i == 0) {
+            note_offset(&a, said);
+        }
+    }
+    drop(&p);
+    p = resume("a", &a);
+    sio_frame *frame = sio_recovery_at(recovery(), recovery()->next - 1)->text;
+    assert_int_equal(atomic_load(&frame->refs), 2);
+    assert_string_equal(names(sio_peer_said(&p)), "2+");
+}
+
 /* ------------------------------------------------------------- listeners -- */
 
 static unsigned told;
@@ -198,7 +410,18 @@ static void test_longer(void **state)
                 sio_msgpack_write_event(&w[1], &head, SIO_LIT("e"), &args),
                 SIO_OK);
             sio_msgpack_write_longer(&w[2], (sio_bytes){w[0].base, w[0].len},
-                                     head.nsp, SIO_LIT("Wx3kQ1a"));
+                                     head.nsp, 0, SIO_LIT("Wx3kQ1a"));
+            assert_int_equal(w[2].len, w[1].len);
+            assert_memory_equal(w[2].base, w[1].base, w[1].len);
+            w[2].len = 0; /* and in the place of another */
+            memcpy(json + len, "\"abc\"", 5);
+            args.json_len = len + 5;
+            w[0].len = 0;
+            assert_int_equal(
+                sio_msgpack_write_event(&w[0], &head, SIO_LIT("e"), &args),
+                SIO_OK);
+            sio_msgpack_write_longer(&w[2], (sio_bytes){w[0].base, w[0].len},
+                                     head.nsp, 3, SIO_LIT("Wx3kQ1a"));
             assert_int_equal(w[2].len, w[1].len);
             assert_memory_equal(w[2].base, w[1].base, w[1].len);
         }
@@ -213,7 +436,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_child),  cmocka_unit_test(test_child_at_close),
-        WITH_RIG(test_nobody),         WITH_RIG(test_listeners),
+        WITH_RIG(test_nobody),         cmocka_unit_test(test_work),
+        cmocka_unit_test(test_memory), cmocka_unit_test(test_too_much),
+        WITH_RIG(test_room_left),      WITH_RIG(test_room_joined_again),
+        WITH_RIG(test_shared),         WITH_RIG(test_listeners),
         cmocka_unit_test(test_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

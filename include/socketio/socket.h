@@ -188,7 +188,8 @@ SIO_API void sio_socket_close(sio_socket *socket);
 
 /* Whether the client goes on with the session of a socket that it had before:
  * with its id, rooms and data, and the packets that it has missed.  The former
- * socket, if anyone has a reference, has no data any more.  Loop. */
+ * socket, if anyone has a reference, has no data any more; it may be of another
+ * loop, and the data moves to this one, where it is destroyed.  Loop. */
 SIO_API bool sio_socket_recovered(const sio_socket *socket);
 
 #ifdef __cplusplus

@@ -89,6 +89,7 @@ function addEvents(socket) {
       transport: socket.conn.transport.name, protocol: socket.conn.protocol, backlog: 0, rooms: socket.rooms.size,
       'own-room': socket.rooms.has(socket.id), found: true, connected: socket.connected,
       address, url, issued, xdomain, secure, text: dataOf.get(socket).text,
+      recovered: socket.recovered,
     });
   });
   on('handshake', (ack) => ack(socket.handshake));

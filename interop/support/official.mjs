@@ -64,7 +64,12 @@ const { values: args } = parseArgs({
     'deny-query': flag,
     'destroy-upgrade-timeout': text,
     'no-destroy-upgrade': flag,
+    threads: text,
+    recovery: flag,
     'no-recovery': flag,
+    'recovery-window': text,
+    'recovery-middlewares': flag,
+    'recovery-packets': text,
   },
 });
 
@@ -72,7 +77,7 @@ const PRESETS = {
   eio4: { pingInterval: 300, pingTimeout: 200 },
   eio3: { pingInterval: 300, pingTimeout: 200, allowEIO3: true },
   sio5: { pingInterval: 300, pingTimeout: 200, connectTimeout: 1000 },
-  'sio-client': { pingInterval: 2000, allowDelay: 10 },
+  'sio-client': { pingInterval: 2000, allowDelay: 10, recovery: true },
   'eio-client': { pingInterval: 500, maxHttpBufferSize: 100, denyQuery: true },
   bench: {},
 };
@@ -122,7 +127,7 @@ function cookieOptions() {
 
 function engineOptions() {
   const preset = { ...PRESETS[args.profile] };
-  const { allowDelay, denyQuery, ...options } = preset;
+  const { allowDelay, denyQuery, recovery, ...options } = preset;
   const given = {
     pingInterval: number('ping-interval'),
     pingTimeout: number('ping-timeout'),
@@ -144,6 +149,12 @@ function engineOptions() {
   if (args['no-serve-client']) options.serveClient = false;
   if (args['no-destroy-upgrade']) options.destroyUpgrade = false;
   if (args.parser === 'msgpack') options.parser = msgpack;
+  if ((args.recovery || recovery) && !args['no-recovery']) {
+    options.connectionStateRecovery = {
+      maxDisconnectionDuration: number('recovery-window') ?? 120_000,
+      skipMiddlewares: !args['recovery-middlewares'],
+    };
+  }
   const cors = corsOptions();
   if (cors) options.cors = Object.fromEntries(Object.entries(cors).filter(([, value]) => value !== undefined));
   if (args.cookie) options.cookie = cookieOptions();
