@@ -233,6 +233,7 @@ void tp_loop_deinit(tp_loop *loop)
     sio_inbox_deinit(&loop->inbox);
     tp_deflater_deinit(&loop->deflater);
     sio_frame_pool_deinit(&loop->frames);
+    free(loop->spare_conn);
     sio_chunk_pool_deinit(&loop->chunks);
     sio_random_deinit(&loop->random);
     tp_compressor_deinit(&loop->compressor);

@@ -71,6 +71,7 @@ typedef struct tp_loop {
     sio_random random;
     sio_frame_pool frames;
     sio_chunk_pool chunks;
+    void *spare_conn; /* memory of a tp_http_conn, or NULL; see http_conn.c */
     tp_compressor compressor;
     tp_deflater deflater;
     sio_metric counters[SIO_COUNTER_COUNT];
