@@ -14,6 +14,7 @@ typedef struct fault {
     bool lasting; /* all that follow fail, too */
     size_t at;    /* the first that fails, from 0; FAULT_NEVER */
     size_t count;
+    bool harmless; /* nothing that is waited for may be missing */
 } fault;
 
 #define FAULT_NEVER ((size_t)-1)

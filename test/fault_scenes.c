@@ -190,8 +190,8 @@ static bool play_upgrade(turn_rig *rig)
         (void)snprintf(query, sizeof(query), "EIO=4&sid=%s", one.sid);
         ok = get(&one, POLLING, "", NULL) &&
              fault_open_websocket(&two, rig, query, "") &&
-             say(&two, "2probe", "3probe") && turn_client_hear(&one, "\r\n6") &&
-             say(&two, "5", NULL) &&
+             say(&two, "2probe", "3probe") && say(&two, "5", NULL) &&
+             turn_client_hear(&one, "\r\n6") &&
              say(&two, "42[\"echo\",\"hi\"]", "42[\"echo\",\"hi\"]") &&
              say(&two, "1", NULL);
     }

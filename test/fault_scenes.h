@@ -17,7 +17,7 @@ typedef struct fault_scene {
 extern const fault_scene fault_scenes[];
 extern const size_t fault_scene_count;
 
-/* Makes the server, with all handlers. */
+/* Makes the server, with all handlers; it does not listen yet. */
 void fault_scene_open(const fault_scene *scene, turn_rig *rig);
 
 /* A client that has no part in the scene.  It joins `/quiet`, and later has to

@@ -244,5 +244,4 @@ void fault_scene_open(const fault_scene *scene, turn_rig *rig)
     REQUIRE(sio_namespace_use(rig->root, on_middleware, server) == SIO_OK);
     REQUIRE(sio_namespace_use_events(rig->root, on_event, server) == SIO_OK);
     REQUIRE(sio_server_on_http(server, "/who", on_who, NULL) == SIO_OK);
-    turn_rig_listen(rig);
 }

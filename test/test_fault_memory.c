@@ -85,6 +85,7 @@ static void play(const fault_scene *scene)
     size_t before = survived;
     fault_now = (fault){.at = FAULT_NEVER};
     fault_scene_open(scene, &rig);
+    turn_rig_listen(&rig);
     fault_bystander_join(&bystander, &rig, scene->msgpack);
     fault_now.count = 0;
     if (!scene->play(&rig)) {

@@ -64,8 +64,8 @@ void turn_client_text(turn_client *c, const char *text);
 
 /*
  * Turns until `want` has come, and takes all up to its end.  False when the
- * connection has ended, or when a fault has struck and nothing comes; without a
- * fault that is an error.
+ * connection has ended, or when a fault that is not harmless has struck and
+ * nothing comes; else that is an error.
  */
 bool turn_client_hear(turn_client *c, const char *want);
 
