@@ -57,6 +57,7 @@ typedef struct tp_loop {
     ev_check check;
     ev_timer timer;
     ev_io inbox_io;
+    sio_timer rest;     /* until the inbox is watched again */
     uint64_t now;       /* ms, monotonic, when the turn began */
     uint64_t woke;      /* the same in us */
     uint64_t worst[2];  /* the longest turn, in us, of this and of the last */
