@@ -459,6 +459,25 @@ static void test_watching(void **state)
     }
 }
 
+/* A connection that cannot be watched ends, before any timeout. */
+static void test_watching_one(void **state)
+{
+    turn_client c = {.fd = -1};
+    (void)state;
+    open_rig();
+    failing = CALL_CONTROL;
+    error = ENOSPC;
+    fault_now = (fault){.at = 0};
+    turn_client_dial(&c, &rig);
+    turn_client_sayf(&c, "GET /who HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_false(turn_client_hear(&c, "127.0.0.1"));
+    assert_true(fault_has_struck());
+    assert_true(c.ended);
+    turn_client_close(&c);
+    settle();
+    close_rig();
+}
+
 /* ------------------------------------------------------------------- setup --
  */
 
@@ -534,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_setup),
         cmocka_unit_test(test_accept_while_it_lasts),
         cmocka_unit_test(test_watching),
+        cmocka_unit_test(test_watching_one),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_scenes),
     };
