@@ -221,7 +221,7 @@ static sio_bytes behind_label(sio_bytes name)
 {
     const uint8_t *dot =
         name.len == 0 ? NULL : memchr(name.base, '.', name.len);
-    return dot == NULL ? (sio_bytes){0}
+    return dot == NULL ? (sio_bytes){NULL, 0}
                        : (sio_bytes){dot, name.len - (size_t)(dot - name.base)};
 }
 
