@@ -110,6 +110,8 @@ static sio_namespace *make_parent(sio_core *core, sio_bytes pattern,
     sio_list_append(&core->parents, &parent->link);
     sio_lock_leave(&core->lock);
     core->parent_count++;
+    /* The parent owns its pattern. */
+    /* cppcheck-suppress memleak */
     return nsp;
 }
 
