@@ -18,6 +18,7 @@ packages_for() {
         coverage) echo gcovr ;;
         lint) echo clang clang-tidy cppcheck shellcheck ;;
         format) echo clang-format ;;
+        valgrind) echo valgrind ;;
     esac
 }
 
