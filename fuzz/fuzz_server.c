@@ -300,6 +300,7 @@ static void stop(void)
         fake_net_pass(STOP_MS / 10);
     }
     need(sio_server_closed(server), "the server does not stop");
+    fake_net_settle();
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
         need(sio_server_counter(server, gauges[i]) == 0,
              sio_counter_name(gauges[i]));

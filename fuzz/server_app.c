@@ -275,7 +275,7 @@ void server_app_start(server_app *app, sio_server *server, bool event_rules)
     app->server = server;
     set_up(app, sio_server_of(server, "/"), event_rules);
     set_up(app, sio_server_of(server, "/chat"), event_rules);
-    set_up(app, sio_server_of_pattern(server, "^/dyn-\\d+$"), event_rules);
+    set_up(app, sio_server_of_pattern(server, "/dyn-*"), event_rules);
     must(sio_namespace_on(sio_server_of(server, "/healthy"), "echo", on_healthy,
                           app) == SIO_OK);
     must(sio_server_on_http(server, "/who", on_who, app) == SIO_OK);
