@@ -478,7 +478,7 @@ static bool scan_plain(sio_bytes in, sio_json_array *out)
     out->first_type = SIO_JSON_STRING;
     out->first = (sio_bytes){in.base + 1, second - 2};
     out->all = (sio_bytes){in.base + 1, at - 1};
-    out->rest = count == 1 ? (sio_bytes){0}
+    out->rest = count == 1 ? (sio_bytes){NULL, 0}
                            : (sio_bytes){in.base + second, at - second};
     return true;
 }

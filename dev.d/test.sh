@@ -139,6 +139,8 @@ test_consumer() {
     attempt consumer-cc consume "g++ -x c++ -std=c++17" "" "$out-cc"
     attempt consumer-static consume "gcc -std=c11 -static-libgcc" \
         "-Wl,-Bstatic -lsocketio -Wl,-Bdynamic" "$out-static"
+    attempt consumer-hardening test/test_hardening.sh \
+        "$BUILD/stage/lib/libsocketio.so" "$BUILD/clang/interop/testserver"
 }
 
 # consume COMPILER LIBRARY PROGRAM: builds and runs test/consumer.c.

@@ -141,6 +141,22 @@ static void close_flushed(eio_session *s)
     tp->ops->close(tp, EIO_CLOSE_LINGER);
 }
 
+void eio_session_close_on(eio_session *s)
+{
+    eio_session_flush(s);
+    if (sio_frameq_empty(&s->outbox)) {
+        close_flushed(s);
+    }
+}
+
+/* Whether the client may have gone over to the other transport already: then it
+ * does not ask the one that carries the session any more, and has to be told by
+ * the one that will. */
+static bool is_between(const eio_session *s)
+{
+    return s->state == EIO_STATE_UPGRADING && !s->transport->writable;
+}
+
 void eio_session_close(eio_session *session, eio_close_mode mode)
 {
     eio_session *s = session;
@@ -151,17 +167,17 @@ void eio_session_close(eio_session *session, eio_close_mode mode)
         eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_FORCED_CLOSE, SIO_OK);
         return;
     }
+    bool waits = is_between(s);
     if (!eio_session_move(s, EIO_EVENT_CLOSE)) {
         return;
     }
-    eio_upgrade_abandon(s);
     if (s->doom == SIO_OK) {
         sio_wheel_arm(s->engine->wheel, &s->timer,
                       eio_now(s->engine) + s->engine->config->close_timeout);
     }
-    eio_session_flush(s);
-    if (sio_frameq_empty(&s->outbox)) {
-        close_flushed(s);
+    if (!waits) {
+        eio_upgrade_abandon(s);
+        eio_session_close_on(s);
     }
 }
 

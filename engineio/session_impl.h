@@ -84,6 +84,9 @@ eio_transport *eio_session_uncarry(eio_session *s);
 void eio_session_finish(eio_session *s, eio_close_mode mode, eio_reason reason,
                         sio_error why);
 
+/* Goes on with a close that has waited for the end of an upgrade. */
+void eio_session_close_on(eio_session *s);
+
 /* Closes without waiting for what is queued.  LINGER waits for a peer that can
  * only be told when it asks. */
 void eio_session_shut(eio_session *s, eio_close_mode mode);

@@ -44,6 +44,9 @@ static void refuse(eio_upgrade *up, sio_error why)
                   eio_request_peer(s->request), sio_error_text(why));
     eio_count_error(s->engine, why);
     eio_upgrade_abandon(s);
+    if (s->state == EIO_STATE_CLOSING) {
+        eio_session_close_on(s);
+    }
 }
 
 static void on_deadline(sio_timer *timer)
@@ -105,6 +108,10 @@ static void take_over(eio_upgrade *up)
     old->ops->close(old, EIO_CLOSE_NOW);
     eio_session_carry(s, candidate);
     eio_count(s->engine, SIO_COUNTER_UPGRADES);
+    if (s->state == EIO_STATE_CLOSING) {
+        eio_session_close_on(s);
+        return;
+    }
     eio_session_flush(s);
     s->engine->events->upgraded(eio_session_user(s), s);
 }
@@ -143,6 +150,9 @@ static void on_gone(void *owner, eio_transport *tp, sio_error why)
     (void)why;
     (void)detach(up);
     (void)eio_session_move(s, EIO_EVENT_ABANDONED);
+    if (s->state == EIO_STATE_CLOSING) {
+        eio_session_close_on(s);
+    }
 }
 
 static const eio_transport_events candidate_events = {

@@ -280,10 +280,9 @@ static void check_memory(void)
 
 /* What a server has now, not what it has done. */
 static const sio_counter gauges[] = {
-    SIO_COUNTER_CONNECTIONS, SIO_COUNTER_SESSIONS_WEBSOCKET,
-    SIO_COUNTER_SOCKETS,
-    /* TODO: SESSIONS, SESSIONS_POLLING and BACKLOG_BYTES.  A polling session
-     * without a poll still lingers when the server says that it has closed. */
+    SIO_COUNTER_CONNECTIONS,      SIO_COUNTER_SESSIONS_WEBSOCKET,
+    SIO_COUNTER_SOCKETS,          SIO_COUNTER_SESSIONS,
+    SIO_COUNTER_SESSIONS_POLLING, SIO_COUNTER_BACKLOG_BYTES,
 };
 
 static void stop(void)

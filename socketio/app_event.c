@@ -360,6 +360,8 @@ sio_error sio_namespace_on_server_event(sio_namespace *nsp, const char *event,
     }
     more[count] = (sio_server_handler){name, fn, arg};
     nsp->server_handler_count++;
+    /* The list owns it. */
+    /* cppcheck-suppress memleak */
     return SIO_OK;
 }
 

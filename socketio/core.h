@@ -40,8 +40,8 @@ typedef struct sio_loop {
     sio_link nexts;       /* of sio_next: middlewares that have not answered */
     sio_link event_nexts; /* of sio_event_next: the same for events */
     sio_link claims;      /* of sio_claim: checks that have not answered */
-    sio_link active; /* of sio_local.active: those with connected sockets, or
-                        with sessions that are stored */
+    sio_link active;      /* of sio_active: those with connected sockets, or
+                             with sessions that are stored */
     sio_link rounds, replies; /* see app_event.c; of the first loop */
     sio_socket *dead;         /* by next_dead: no client's any more ... */
     sio_mortal sweep;         /* ... and let go of at the end of the turn */
@@ -121,6 +121,12 @@ typedef struct sio_seat {
     uint64_t joined; /* after which packet; see recovery.h */
 } sio_seat;
 
+/* In loop->active. */
+typedef struct sio_active {
+    sio_link link;
+    struct sio_local *local; /* NULL: keeps the place of a walk */
+} sio_active;
+
 /* What one loop has of a namespace.  Aligned so that no two threads write to
  * one line of the cache. */
 typedef struct sio_local {
@@ -137,8 +143,7 @@ typedef struct sio_local {
                           what belongs to them lies, ours and the kernel's */
     uint32_t listed, list_cap;
     sio_handlers *latest; /* found for the event before, mostly of one name */
-    sio_link active;      /* in loop->active, while `sockets` has any, or
-                             `recovery` */
+    sio_active active;    /* linked while `sockets` has any, or `recovery` */
 } sio_local;
 
 /* Of an event between parts of the application. */

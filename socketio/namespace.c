@@ -218,6 +218,7 @@ sio_local *sio_local_make(sio_namespace *nsp, sio_loop *loop)
     memset(local, 0, sizeof(*local));
     local->nsp = nsp;
     local->loop = loop;
+    local->active.local = local;
     sio_map_init(&local->sockets, socket_key, nsp->core->secret);
     sio_map_init(&local->rooms, room_key, nsp->core->secret);
     if (nsp->core->recovery.window != 0) {
@@ -321,8 +322,8 @@ sio_error sio_local_add(sio_local *local, sio_socket *socket)
         socket->place = local->listed;
         local->list[local->listed++] = socket;
         sio_metric_add(&local->connected, 1);
-        if (!sio_link_used(&local->active)) {
-            sio_list_append(&local->loop->active, &local->active);
+        if (!sio_link_used(&local->active.link)) {
+            sio_list_append(&local->loop->active, &local->active.link);
         }
     }
     return err;
@@ -334,7 +335,7 @@ void sio_local_remove(sio_local *local, sio_socket *socket)
         /* Nobody is left to get it; and then the namespace may go. */
         sio_batch_flush(local->loop);
         if (local->recovery == NULL) { /* else when that has no session */
-            sio_link_drop(&local->active);
+            sio_link_drop(&local->active.link);
         }
     }
     sio_socket *last = local->list[--local->listed];

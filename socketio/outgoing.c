@@ -46,8 +46,10 @@ static uint8_t *put(uint8_t *at, const void *from, size_t len)
     return at + len;
 }
 
-/* Fails where the event has to be encoded, or refused, the long way. */
-static bool learn(sio_prefix *p, const sio_namespace *nsp, const char *event)
+/* Fails where the event has to be encoded, or refused, the long way.  Apart
+ * from its caller, whose stack frame is empty without this one's. */
+__attribute__((noinline)) static bool
+learn(sio_prefix *p, const sio_namespace *nsp, const char *event)
 {
     sio_bytes name = sio_text(event);
     sio_packet_head head = {.type = SIO_PACKET_EVENT,

@@ -110,6 +110,8 @@ static sio_namespace *make_parent(sio_core *core, sio_bytes pattern,
     sio_list_append(&core->parents, &parent->link);
     sio_lock_leave(&core->lock);
     core->parent_count++;
+    /* The parent owns its pattern. */
+    /* cppcheck-suppress memleak */
     return nsp;
 }
 
@@ -500,18 +502,18 @@ void sio_locals_each(sio_loop *loop, const sio_namespace *nsp, sio_local_fn *fn,
         }
         return;
     }
-    sio_local mark = {0}; /* keeps the place; it has no namespace */
+    sio_active mark = {0};
     sio_link *at = loop->active.next;
     while (at != &loop->active) {
-        sio_local *local = SIO_OWNER(at, sio_local, active);
-        if (local->nsp == NULL || (nsp != NULL && local->nsp->parent != nsp)) {
+        sio_local *local = SIO_OWNER(at, sio_active, link)->local;
+        if (local == NULL || (nsp != NULL && local->nsp->parent != nsp)) {
             at = at->next;
             continue;
         }
-        sio_list_append(at->next, &mark.active); /* before that one */
+        sio_list_append(at->next, &mark.link); /* before that one */
         fn(local, arg); /* its sockets, if now dead, hold it for this turn */
-        at = mark.active.next;
-        sio_link_drop(&mark.active);
+        at = mark.link.next;
+        sio_link_drop(&mark.link);
     }
 }
 

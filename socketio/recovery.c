@@ -84,8 +84,8 @@ void sio_recovery_enter(sio_recovery *recovery)
 {
     sio_local *local = recovery->local;
     recovery->sessions++;
-    if (!sio_link_used(&local->active)) {
-        sio_list_append(&local->loop->active, &local->active);
+    if (!sio_link_used(&local->active.link)) {
+        sio_list_append(&local->loop->active, &local->active.link);
     }
 }
 
@@ -94,7 +94,7 @@ void sio_recovery_leave(sio_recovery *recovery)
     if (--recovery->sessions == 0) {
         sio_recovery_clear_log(recovery); /* nobody can come for it */
         if (recovery->local->listed == 0) {
-            sio_link_drop(&recovery->local->active);
+            sio_link_drop(&recovery->local->active.link);
         }
     }
 }

@@ -33,6 +33,8 @@ void sio_server_tell_closed(sio_server *server)
 static void end_worker(sio_worker *worker)
 {
     tp_front_abort(&worker->front);
+    /* Some wait for a client to ask, and hear of the end: none can any more. */
+    eio_engine_close_all(&worker->engine, EIO_CLOSE_NOW);
     sio_wheel_cancel(&worker->loop.wheel, &worker->grace);
     sio_inbox_close(&worker->loop.inbox);
     if (worker->loop.own) {
@@ -170,8 +172,6 @@ void sio_server_reopen(sio_server *server)
     for (unsigned i = 0; i < server->config.threads; i++) {
         sio_worker *worker = &server->workers[i];
         tp_loop_adopt(&worker->loop);
-        /* Some still wait for a client to ask, and hear of the end. */
-        eio_engine_close_all(&worker->engine, EIO_CLOSE_NOW);
         worker->sio.closed = false;
         sio_inbox_reopen(&worker->loop.inbox);
         worker->front.closing = false;

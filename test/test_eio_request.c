@@ -50,6 +50,9 @@ static void test_targets(void **state)
             .issued = 1234567890123,
             .secure = i % 2 == 0,
         };
+        if (i % 2 == 0) {
+            parts.subject = SIO_LIT("O=Acme, CN=anna");
+        }
         eio_request *r = eio_request_new(&parts);
         assert_non_null(r);
         check(eio_request_method(r), "OPTIONS");
@@ -60,6 +63,11 @@ static void test_targets(void **state)
         assert_string_equal(eio_request_peer(r), "2001:db8::1");
         assert_true(r->issued == 1234567890123);
         assert_int_equal(r->secure, i % 2 == 0);
+        if (i % 2 == 0) {
+            assert_string_equal(eio_request_subject(r), "O=Acme, CN=anna");
+        } else {
+            assert_null(eio_request_subject(r));
+        }
         eio_request_unref(eio_request_ref(r));
         eio_request_unref(r);
     }

@@ -442,6 +442,11 @@ static void test_session_ends(void **state)
         }
         if (i / 2 % 2 != 0) {
             memory_transport_poll(client->mt);
+        } else if (i % 2 != 0 && (i / 4 == BY_LINGER || i / 4 == BY_BLAME)) {
+            memory_transport_drop(ws,
+                                  SIO_OK); /* see test_eio_upgrade_closing.c */
+            rig_deinit(&rig);
+            continue;
         }
         end_session(&rig, client, i / 4);
         assert_int_equal(ws->nows, 1);

@@ -57,7 +57,7 @@ static void test_days(void **state)
                                     31, 31, 30, 31, 30, 31};
     unsigned year = 1970, month = 1, day = 1;
     for (int64_t i = 0; i < 146097 + 366; i++) {
-        char text[32], want[32];
+        char text[32], want[64]; /* of three numbers of any size */
         sio_writer w = {(uint8_t *)text, sizeof(text), 0};
         sio_write_iso_date(&w, i * 86400000);
         text[w.len] = '\0';

@@ -288,6 +288,38 @@ static void test_signal_after_one(void **state)
     sio_server_free(servers[2]);
 }
 
+static void look_for_rest(sio_server *server, void *arg)
+{
+    *(uint64_t *)arg =
+        1 + sio_server_counter(server, SIO_COUNTER_SESSIONS) +
+        sio_server_counter(server, SIO_COUNTER_SESSIONS_POLLING) +
+        sio_server_counter(server, SIO_COUNTER_BACKLOG_BYTES);
+}
+
+/* A client whose poll was answered last may never ask again: once the server
+ * has closed, its session is not left either. */
+static void test_nothing_is_left(void **state)
+{
+    static const unsigned threads[] = {1, 3};
+    (void)state;
+    for (size_t i = 0; i < COUNT(threads); i++) {
+        uint64_t left = 0;
+        sio_server_config config = server_rig_config();
+        config.threads = threads[i];
+        config.on_closed = look_for_rest;
+        config.arg = &left;
+        sio_server *server = server_rig_make(&config);
+        assert_int_equal(sio_server_listen(server), SIO_OK);
+        pthread_t thread = server_rig_start(server);
+        for (int k = 0; k < 5; k++) {
+            connect_socket(sio_server_port(server));
+        }
+        server_rig_stop(thread, server);
+        assert_int_equal(left, 1);
+        sio_server_free(server);
+    }
+}
+
 #define CASE(f)                                                                \
     cmocka_unit_test_setup_teardown(f, server_rig_setup, server_rig_teardown)
 
@@ -295,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_again),
+        CASE(test_nothing_is_left),
         CASE(test_again_in_vain),
         CASE(test_again_on_a_joined_loop),
         CASE(test_not_while_closing),

@@ -164,7 +164,13 @@ static void configure(tls_conn *c, const tls_client_options *o)
     }
 #else
     /* Sessions, records and what a client may do again are those of 1.2. */
-    mbedtls_ssl_conf_max_tls_version(&c->conf, MBEDTLS_SSL_VERSION_TLS1_2);
+    if (!o->newest) {
+        mbedtls_ssl_conf_max_tls_version(&c->conf, MBEDTLS_SSL_VERSION_TLS1_2);
+    }
+#if TP_TLS_HAS_1_3
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        &c->conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#endif
 #endif
 }
 

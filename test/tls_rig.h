@@ -31,7 +31,8 @@ typedef struct tls_client_options {
     const char *const *alpn;
     const mbedtls_ssl_session *session; /* to resume */
     bool renegotiates;
-    bool old; /* speaks TLS 1.1 at most */
+    bool old;    /* speaks TLS 1.1 at most */
+    bool newest; /* speaks TLS 1.3, where both can */
 } tls_client_options;
 
 /*

@@ -36,7 +36,23 @@ static void destroy(sio_mortal *mortal)
     sio_buf_deinit(&c->body);
     sio_buf_deinit(&c->out);
     sio_buf_deinit(&c->extra);
-    free(c);
+    if (c->loop->spare_conn == NULL) {
+        c->loop->spare_conn = c;
+    } else {
+        free(c);
+    }
+}
+
+/* Zeroed; NULL when out of memory. */
+static tp_http_conn *new_conn(tp_loop *loop)
+{
+    tp_http_conn *c = loop->spare_conn;
+    if (c == NULL) {
+        return calloc(1, sizeof(*c));
+    }
+    loop->spare_conn = NULL;
+    *c = (tp_http_conn){0};
+    return c;
 }
 
 /* Leaves nothing but memory, which goes at the end of the turn. */
@@ -496,7 +512,7 @@ tp_http_conn *tp_http_conn_new(tp_loop *loop, tp_stream *stream,
                                const tp_http_config *config,
                                const tp_http_events *events, void *owner)
 {
-    tp_http_conn *c = calloc(1, sizeof(*c));
+    tp_http_conn *c = new_conn(loop);
     if (c == NULL) {
         stream->ops->close(stream);
         return NULL;

@@ -17,7 +17,8 @@
  * which are there already. */
 #define ACCEPT_BATCH 64
 
-/* How long to rest when there are no descriptors left. */
+/* How long to rest when there are no descriptors left, or the kernel cannot
+ * watch the sockets. */
 #define REST_MS 100
 
 static void set_watching(tp_listener *l, bool on)
@@ -34,6 +35,14 @@ static void set_watching(tp_listener *l, bool on)
 static void on_rested(sio_timer *timer)
 {
     set_watching(SIO_OWNER(timer, tp_listener, rest), true);
+}
+
+static void take_a_rest(tp_listener *l, const char *why)
+{
+    sio_log_write(l->loop->log, SIO_LOG_ERROR, "accept_failed",
+                  "%s; resting for %d ms", why, REST_MS);
+    set_watching(l, false);
+    sio_wheel_arm(&l->loop->wheel, &l->rest, l->loop->now + REST_MS);
 }
 
 /* What accept() reports of a connection that died in the queue, or of the
@@ -53,10 +62,7 @@ static bool accept_one(tp_listener *l, const ev_io *w)
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         if (is_lasting(errno)) {
-            sio_log_write(l->loop->log, SIO_LOG_ERROR, "accept_failed",
-                          "%s; resting for %d ms", strerror(errno), REST_MS);
-            set_watching(l, false);
-            sio_wheel_arm(&l->loop->wheel, &l->rest, l->loop->now + REST_MS);
+            take_a_rest(l, strerror(errno));
         }
         return errno == EINTR || errno == ECONNABORTED;
     }
@@ -78,7 +84,10 @@ static void on_accept(struct ev_loop *ev, ev_io *w, int revents)
 {
     tp_listener *l = w->data;
     (void)ev;
-    (void)revents;
+    if ((revents & EV_ERROR) != 0) { /* libev has stopped it */
+        take_a_rest(l, "the socket cannot be watched");
+        return;
+    }
     int left = ACCEPT_BATCH;
     while (left-- > 0 && ev_is_active(w) && accept_one(l, w)) {
     }

@@ -16,6 +16,9 @@
  * read files have to wait, not those who talk. */
 #define PIECES 16
 
+/* How long the inbox waits when the kernel cannot watch it. */
+#define REST_MS 100
+
 /* How long the worst turn is remembered, at least; twice that at most. */
 #define LAG_PERIOD_US ((uint64_t)10 * 1000 * 1000)
 
@@ -126,13 +129,22 @@ static void on_inbox(struct ev_loop *ev, ev_io *w, int revents)
 {
     tp_loop *loop = w->data;
     (void)ev;
-    (void)revents;
+    if ((revents & EV_ERROR) != 0) { /* libev has stopped it */
+        sio_wheel_arm(&loop->wheel, &loop->rest, loop->now + REST_MS);
+    }
     sio_metric_add(&loop->counters[SIO_COUNTER_LOOP_MESSAGES],
                    sio_inbox_drain(&loop->inbox));
 }
 
+static void on_rested(sio_timer *timer)
+{
+    tp_loop *loop = SIO_OWNER(timer, tp_loop, rest);
+    ev_io_start(loop->ev, &loop->inbox_io);
+}
+
 static void init_watchers(tp_loop *loop)
 {
+    loop->rest.fire = on_rested;
     ev_prepare_init(&loop->prepare, on_prepare);
     ev_check_init(&loop->check, on_check);
     ev_set_priority(&loop->check, EV_MAXPRI);
@@ -221,6 +233,7 @@ void tp_loop_stop(tp_loop *loop)
     ev_prepare_stop(loop->ev, &loop->prepare);
     ev_check_stop(loop->ev, &loop->check);
     ev_io_stop(loop->ev, &loop->inbox_io);
+    sio_wheel_cancel(&loop->wheel, &loop->rest);
     ev_timer_stop(loop->ev, &loop->timer);
     loop->timer_due = UINT64_MAX;
 }
@@ -233,6 +246,7 @@ void tp_loop_deinit(tp_loop *loop)
     sio_inbox_deinit(&loop->inbox);
     tp_deflater_deinit(&loop->deflater);
     sio_frame_pool_deinit(&loop->frames);
+    free(loop->spare_conn);
     sio_chunk_pool_deinit(&loop->chunks);
     sio_random_deinit(&loop->random);
     tp_compressor_deinit(&loop->compressor);

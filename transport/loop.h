@@ -57,6 +57,7 @@ typedef struct tp_loop {
     ev_check check;
     ev_timer timer;
     ev_io inbox_io;
+    sio_timer rest;     /* until the inbox is watched again */
     uint64_t now;       /* ms, monotonic, when the turn began */
     uint64_t woke;      /* the same in us */
     uint64_t worst[2];  /* the longest turn, in us, of this and of the last */
@@ -71,6 +72,7 @@ typedef struct tp_loop {
     sio_random random;
     sio_frame_pool frames;
     sio_chunk_pool chunks;
+    void *spare_conn; /* memory of a tp_http_conn, or NULL; see http_conn.c */
     tp_compressor compressor;
     tp_deflater deflater;
     sio_metric counters[SIO_COUNTER_COUNT];

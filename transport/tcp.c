@@ -151,6 +151,12 @@ static void on_io(struct ev_loop *ev, ev_io *w, int revents)
 {
     tp_tcp *tcp = SIO_OWNER(w, tp_tcp, io);
     (void)ev;
+    if ((revents & EV_ERROR) != 0) { /* it cannot be watched any more */
+        tcp->base.blocked = false;
+        pause_reading(&tcp->base, true);
+        tcp->base.events->ended(tcp->base.owner, SIO_ERR_IO);
+        return;
+    }
     if ((revents & EV_WRITE) != 0 && tcp->base.blocked) {
         tcp->base.blocked = false;
         watch(tcp);

@@ -270,8 +270,7 @@ static bool is_reading(const tp_tls *tls)
  * Returns false when the stream has left, and may be another thread's. */
 static bool read_records(tp_tls *tls)
 {
-    uint8_t *plain = tls->loop->tls->plain;
-    bool left = false;
+    tp_tls_loop *shared = tls->loop->tls;
     int rc = 0;
     if (!tp_tls_borrow_in(tls)) {
         tls->dead = true;
@@ -279,18 +278,18 @@ static bool read_records(tp_tls *tls)
         return true;
     }
     (void)tp_tls_borrow_out(tls); /* for an alert; not without memory */
-    tls->left = &left;
+    shared->reading = tls;
     while (rc == 0 && is_reading(tls)) {
         size_t len;
-        rc = fill(tls, plain, &len);
+        rc = fill(tls, shared->plain, &len);
         if (len != 0) {
-            tls->base.events->input(tls->base.owner, plain, len);
+            tls->base.events->input(tls->base.owner, shared->plain, len);
         }
-        if (left) {
+        if (shared->reading != tls) {
             return false;
         }
     }
-    tls->left = NULL;
+    shared->reading = NULL;
     if (tls->inner == NULL) {
         return true;
     }
@@ -426,9 +425,8 @@ static void leave(tp_stream *s)
     tp_tls *tls = of(s);
     tp_tls_keep_rest(tls);
     tp_tls_give_back(tls);
-    if (tls->left != NULL) {
-        *tls->left = true;
-        tls->left = NULL;
+    if (tls->loop->tls != NULL && tls->loop->tls->reading == tls) {
+        tls->loop->tls->reading = NULL;
     }
     sio_wheel_cancel(&tls->loop->wheel, &tls->timer);
     sio_link_drop(&tls->turn);

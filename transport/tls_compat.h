@@ -25,11 +25,6 @@
 #include <psa/crypto.h>
 #endif
 
-/* Contexts are shared by the threads of a server. */
-#if !defined(MBEDTLS_THREADING_C)
-#error "mbedTLS has to be built with MBEDTLS_THREADING_C"
-#endif
-
 #if MBEDTLS_VERSION_MAJOR >= 3 && defined(MBEDTLS_SSL_PROTO_TLS1_3)
 #define TP_TLS_HAS_1_3 1
 #else

@@ -262,6 +262,12 @@ static sio_error configure(tp_tls_context *c, const sio_tls_options *o)
                                             mbedtls_ssl_ticket_parse,
                                             &s->tickets);
     }
+#if TP_TLS_HAS_1_3
+    if (c->asks) {
+        /* Who resumes by one of TLS 1.3 has no certificate any more. */
+        mbedtls_ssl_conf_new_session_tickets(conf, 0);
+    }
+#endif
     if (o->session_cache != 0) {
         mbedtls_ssl_conf_session_cache(conf, &s->cache, mbedtls_ssl_cache_get,
                                        mbedtls_ssl_cache_set);

@@ -219,10 +219,13 @@ static bool same_name(sio_bytes a, sio_bytes b)
 /* What follows the first label, with its dot; empty where there is none. */
 static sio_bytes behind_label(sio_bytes name)
 {
+    sio_bytes rest = {0};
     const uint8_t *dot =
         name.len == 0 ? NULL : memchr(name.base, '.', name.len);
-    return dot == NULL ? (sio_bytes){0}
-                       : (sio_bytes){dot, name.len - (size_t)(dot - name.base)};
+    if (dot != NULL) {
+        rest = (sio_bytes){dot, name.len - (size_t)(dot - name.base)};
+    }
+    return rest;
 }
 
 bool tp_tls_name_matches(sio_bytes pattern, sio_bytes name)

@@ -22,6 +22,8 @@ typedef struct tp_tls_pool {
     unsigned count;
 } tp_tls_pool;
 
+struct tp_tls;
+
 /* What the TLS streams of a loop share. */
 typedef struct tp_tls_loop {
     tp_loop *loop;
@@ -31,6 +33,8 @@ typedef struct tp_tls_loop {
     tp_tls_pool in, out; /* record buffers */
     uint8_t *plain;      /* TP_TLS_PLAIN */
     uint8_t *gather;     /* TP_TLS_RECORD */
+    struct tp_tls *reading; /* while it hands up what it has read; NULL once it
+                               has left the loop */
 } tp_tls_loop;
 
 typedef enum tp_tls_state {
@@ -51,7 +55,6 @@ typedef struct tp_tls {
     sio_bytes feed;        /* records that are being read; borrowed */
     sio_buf held;          /* what has come and waits */
     sio_buf out;           /* what `inner` has not taken */
-    bool *left;            /* while it reads: set when it leaves the loop */
     char *subject;         /* of the client's certificate; owned; or NULL */
     sio_timer timer;       /* until OPEN, and while LINGER */
     sio_link turn;         /* in tp_tls_loop.waiting */

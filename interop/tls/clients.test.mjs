@@ -11,6 +11,8 @@ const authority = new Authority();
 const strangers = new Authority('Another CA');
 const local = authority.make('localhost', { names: LOCAL });
 const rsa = authority.make('rsa', { names: LOCAL, kind: 'rsa' });
+// mbedTLS 3.6 encrypts its alert, in TLS 1.3, with keys that are past.
+const REFUSED = /alert|ECONNRESET|EPIPE|bad record mac/i;
 const anna = authority.make('anna');
 const stranger = strangers.make('stranger');
 
@@ -86,7 +88,7 @@ test('RT11 certificates of clients, required', async (t) => {
   );
   const { body } = await get(server, authority, '/who', { cert: anna.cert, key: anna.keyPem });
   assert.equal(JSON.parse(body).subject, 'O=Acme, CN=anna');
-  await rejects(get(server, authority, '/who'), /alert|ECONNRESET|EPIPE/i);
+  await rejects(get(server, authority, '/who'), REFUSED);
   await server.stop();
   assert.match(server.stderr(), /warn tls_refused address 127\.0\.0\.1: .*trusted/i);
 });
@@ -99,5 +101,5 @@ test('RT11 certificates of clients, optional', async (t) => {
   assert.equal((await ask(known, 'getHandshake')).clientSubject, 'O=Acme, CN=anna');
   const unknown = await connected(t, server, authority);
   assert.equal('clientSubject' in (await ask(unknown, 'getHandshake')), false);
-  await rejects(get(server, authority, '/who', { cert: stranger.cert, key: stranger.keyPem }), /alert|ECONNRESET|EPIPE/i);
+  await rejects(get(server, authority, '/who', { cert: stranger.cert, key: stranger.keyPem }), REFUSED);
 });

@@ -175,3 +175,16 @@ test('RT11 a PROXY header comes before TLS', async (t) => {
     assert.deepEqual(JSON.parse(body), { address: '198.51.100.7', secure: true });
   }
 });
+
+test('RT11 connections of one address are counted, and forgotten when they end', async (t) => {
+  const server = await start(t, { 'max-connections-per-address': 2 });
+  for (let i = 0; i < 4; i++) {
+    const both = [await secured(t, server, authority), await secured(t, server, authority)];
+    await rejects(secured(t, server, authority), /disconnected|reset|ECONNRESET|closed|hang up/i);
+    for (const socket of both) {
+      const closed = new Promise((done) => socket.once('close', done));
+      socket.end();
+      await closed;
+    }
+  }
+});

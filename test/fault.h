@@ -1,0 +1,30 @@
+#ifndef TEST_FAULT_H
+#define TEST_FAULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Which of the calls that a test looks at fails.  The test puts functions of
+ * its own in the place of libc's (-Wl,--wrap), which ask fault_strikes() each
+ * time.  One thread.
+ */
+typedef struct fault {
+    bool on;      /* calls are counted; off while the test itself is at work */
+    bool lasting; /* all that follow fail, too */
+    size_t at;    /* the first that fails, from 0; FAULT_NEVER */
+    size_t count;
+    bool harmless; /* nothing that is waited for may be missing */
+} fault;
+
+#define FAULT_NEVER ((size_t)-1)
+
+extern fault fault_now;
+
+/* Counts a call; whether it has to fail. */
+bool fault_strikes(void);
+
+/* Whether one has failed. */
+bool fault_has_struck(void);
+
+#endif

@@ -1,0 +1,33 @@
+#ifndef TEST_FAULT_SCENES_H
+#define TEST_FAULT_SCENES_H
+
+#include "test/turn_rig.h"
+
+/* What clients do with a server, for tests in which the server's calls fail. */
+typedef struct fault_scene {
+    const char *label;
+    void (*change)(sio_server_config *config); /* NULL: nothing */
+
+    /* Whether all that should come has come, as it has to when nothing fails.
+     * Leaves no connection open. */
+    bool (*play)(turn_rig *rig);
+    bool msgpack; /* the server's parser */
+} fault_scene;
+
+extern const fault_scene fault_scenes[];
+extern const size_t fault_scene_count;
+
+/* Makes the server, with all handlers; it does not listen yet. */
+void fault_scene_open(const fault_scene *scene, turn_rig *rig);
+
+/* A client that has no part in the scene.  It joins `/quiet`, and later has to
+ * hear its echo, with nothing failing. */
+void fault_bystander_join(turn_client *c, turn_rig *rig, bool msgpack);
+void fault_bystander_check(turn_client *c, bool msgpack);
+
+/* A WebSocket of a new session, or of the one with this id; `headers` are lines
+ * with their ends. */
+bool fault_open_websocket(turn_client *c, turn_rig *rig, const char *query,
+                          const char *headers);
+
+#endif

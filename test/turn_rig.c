@@ -1,0 +1,258 @@
+#include "test/turn_rig.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ev.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REQUIRE(cond) ((cond) ? (void)0 : abort())
+
+/* Turns without news after which nothing comes any more, once something has
+ * failed: what the server does about it takes two or three. */
+#define QUIET_TURNS 8
+
+/* Milliseconds in which it has to come when nothing has failed. */
+#define PATIENCE_MS 20000
+
+static uint64_t now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void rest(void)
+{
+    (void)poll(NULL, 0, 1);
+}
+
+/* ---------------------------------------------------------------- server -- */
+
+void turn_rig_prepare(turn_rig *rig, void (*change)(sio_server_config *config))
+{
+    sio_server_config config = SIO_SERVER_CONFIG_DEFAULT;
+    rig->ev = ev_loop_new(EVFLAG_AUTO);
+    REQUIRE(rig->ev != NULL);
+    config.loop = rig->ev;
+    config.threads = 1;
+    config.host = "127.0.0.1";
+    config.port = 0;
+    config.serve_client = false;
+    config.log_level = SIO_LOG_ERROR;
+    config.ping_interval_ms = 3600000; /* nobody answers */
+    config.connect_timeout_ms = 50;    /* who got no answer never joins */
+    config.upgrade_timeout_ms = 50;
+    config.keep_alive_ms = 50;
+    config.header_timeout_ms = 50;
+    config.body_timeout_ms = 50;
+    config.close_timeout_ms = 20;
+    config.stop_timeout_ms = 500;
+    if (change != NULL) {
+        change(&config);
+    }
+    rig->server = sio_server_new(&config);
+    REQUIRE(rig->server != NULL);
+    rig->root = sio_server_of(rig->server, "/");
+    REQUIRE(rig->root != NULL);
+}
+
+void turn_rig_listen(turn_rig *rig)
+{
+    REQUIRE(sio_server_listen(rig->server) == SIO_OK);
+    rig->port = sio_server_port(rig->server);
+}
+
+void turn_rig_free(turn_rig *rig)
+{
+    sio_server_stop(rig->server);
+    uint64_t end = now_ms() + PATIENCE_MS;
+    while (!sio_server_closed(rig->server)) {
+        REQUIRE(now_ms() < end);
+        ev_run(rig->ev, EVRUN_NOWAIT);
+    }
+    sio_server_free(rig->server);
+    ev_loop_destroy(rig->ev);
+    *rig = (turn_rig){0};
+}
+
+void turn_rig_turn(turn_rig *rig)
+{
+    fault_now.on = true;
+    ev_run(rig->ev, EVRUN_NOWAIT);
+    fault_now.on = false;
+}
+
+void turn_rig_settle(turn_rig *rig, uint64_t sessions, uint64_t connections)
+{
+    uint64_t end = now_ms() + PATIENCE_MS;
+    fault_now = (fault){.at = FAULT_NEVER};
+    for (;;) {
+        /* Those whose clients do not know that they are there. */
+        REQUIRE(sio_broadcast_disconnect(sio_namespace_broadcast(rig->root),
+                                         true) == SIO_OK);
+        ev_run(rig->ev, EVRUN_NOWAIT);
+        uint64_t s = sio_server_counter(rig->server, SIO_COUNTER_SESSIONS);
+        uint64_t c = sio_server_counter(rig->server, SIO_COUNTER_CONNECTIONS);
+        if (s == sessions && c == connections) {
+            return;
+        }
+        if (now_ms() >= end) {
+            (void)fprintf(stderr, "%u sessions, %u connections are left\n",
+                          (unsigned)s, (unsigned)c);
+            abort();
+        }
+        rest();
+    }
+}
+
+/* --------------------------------------------------------------- clients -- */
+
+void turn_client_dial(turn_client *c, turn_rig *rig)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons(rig->port),
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    turn_client_close(c);
+    c->rig = rig;
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(c->fd >= 0);
+    REQUIRE(setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1},
+                       sizeof(int)) == 0);
+    REQUIRE(connect(c->fd, (struct sockaddr *)&at, sizeof(at)) == 0);
+    c->ended = false;
+    c->len = 0;
+    c->in[0] = '\0';
+}
+
+void turn_client_close(turn_client *c)
+{
+    if (c->rig != NULL && c->fd >= 0) {
+        close(c->fd);
+    }
+    c->fd = -1;
+    c->ended = true;
+}
+
+void turn_client_send(turn_client *c, const void *data, size_t len)
+{
+    const char *at = data;
+    while (len != 0 && !c->ended) {
+        ssize_t n = send(c->fd, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            turn_rig_turn(c->rig);
+            continue;
+        }
+        if (n <= 0) {
+            return; /* it has ended; reading shows it */
+        }
+        at += n;
+        len -= (size_t)n;
+    }
+}
+
+void turn_client_sayf(turn_client *c, const char *format, ...)
+{
+    char text[8192];
+    va_list list;
+    va_start(list, format);
+    int len = vsnprintf(text, sizeof(text), format, list);
+    va_end(list);
+    REQUIRE(len >= 0 && (size_t)len < sizeof(text));
+    turn_client_send(c, text, (size_t)len);
+}
+
+void turn_client_frame(turn_client *c, uint8_t first, const void *data,
+                       size_t len)
+{
+    uint8_t frame[8 + 4096] = {first};
+    size_t head = 2;
+    REQUIRE(len <= 4096);
+    if (len < 126) {
+        frame[1] = (uint8_t)(0x80 | len);
+    } else {
+        frame[1] = 0x80 | 126;
+        frame[2] = (uint8_t)(len >> 8);
+        frame[3] = (uint8_t)len;
+        head = 4;
+    }
+    head += 4; /* the mask is zero */
+    if (len != 0) {
+        memcpy(frame + head, data, len);
+    }
+    turn_client_send(c, frame, head + len);
+}
+
+void turn_client_text(turn_client *c, const char *text)
+{
+    turn_client_frame(c, 0x81, text, strlen(text));
+}
+
+/* Whether something has come. */
+static bool receive(turn_client *c)
+{
+    ssize_t n;
+    REQUIRE(c->len < sizeof(c->in) - 1);
+    n = recv(c->fd, c->in + c->len, sizeof(c->in) - 1 - c->len, MSG_DONTWAIT);
+    if (n > 0) {
+        c->len += (size_t)n;
+        c->in[c->len] = '\0';
+        return true;
+    }
+    c->ended = n == 0 || (errno != EAGAIN && errno != EINTR);
+    return false;
+}
+
+/* Copies what stands before `want`, unless `out` is NULL, and lets go of both.
+ * False when it has not come. */
+static bool take(turn_client *c, const char *want, char *out, size_t cap)
+{
+    char *at = memmem(c->in, c->len, want, strlen(want));
+    if (at == NULL) {
+        return false;
+    }
+    if (out != NULL) {
+        size_t len = (size_t)(at - c->in);
+        REQUIRE(len < cap);
+        memcpy(out, c->in, len);
+        out[len] = '\0';
+    }
+    at += strlen(want);
+    c->len -= (size_t)(at - c->in);
+    memmove(c->in, at, c->len + 1);
+    return true;
+}
+
+bool turn_client_copy(turn_client *c, const char *want, char *out, size_t cap)
+{
+    uint64_t end = now_ms() + PATIENCE_MS;
+    unsigned quiet = 0;
+    while (!take(c, want, out, cap)) {
+        if (c->ended) {
+            return false;
+        }
+        turn_rig_turn(c->rig);
+        if (receive(c)) {
+            quiet = 0;
+        } else if (++quiet > QUIET_TURNS && fault_has_struck() &&
+                   !fault_now.harmless) {
+            return false;
+        } else if (now_ms() >= end) {
+            (void)fprintf(stderr, "\"%s\" has not come, but \"%s\", at %zu\n",
+                          want, c->in, fault_now.at);
+            abort();
+        }
+    }
+    return true;
+}
+
+bool turn_client_hear(turn_client *c, const char *want)
+{
+    return turn_client_copy(c, want, NULL, 0);
+}
