@@ -1,0 +1,35 @@
+#ifndef FUZZ_SERVER_APP_H
+#define FUZZ_SERVER_APP_H
+
+/* The application that the fuzzer of the whole server runs. */
+
+#include <stdbool.h>
+
+#include "socketio/socketio.h"
+
+typedef struct server_app {
+    sio_server *server;
+    bool moody;         /* middlewares refuse and wait */
+    bool slow_verdicts; /* handshakes wait for server_app_act() */
+    unsigned ids;       /* sessions that got an id */
+    unsigned connected, disconnected, asked, answered;
+    unsigned events, echoes, recovered, binaries, upgrades;
+    sio_verdict *verdict; /* each one that waits, or NULL */
+    sio_next *next;
+    sio_ack *ack;
+} server_app;
+
+/* Sets the callbacks of a config; `app` is their argument. */
+void server_app_configure(server_app *app, sio_server_config *config,
+                          bool short_ids);
+
+/* Registers what it answers. */
+void server_app_start(server_app *app, sio_server *server, bool event_rules);
+
+/* Does one of the things that need no client. */
+void server_app_act(server_app *app, unsigned what);
+
+/* Answers what waits. */
+void server_app_end(server_app *app);
+
+#endif
