@@ -218,7 +218,10 @@ class Actor {
   }
 }
 
-withThreads('everything at once', { recovery: true }, (on) => {
+// Who leaves while it is being told of a close is waited for as long.
+const CLOSE = { 'close-timeout': 3000 };
+
+withThreads('everything at once', { recovery: true, ...CLOSE }, (on) => {
   on(`${CLIENTS} clients for ${SECONDS} seconds`, async (t, server) => {
     const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
     t.diagnostic(`seed ${seed}`);
