@@ -308,66 +308,6 @@ bool sio_broadcast_may_compress(const sio_broadcast *b)
  * --
  */
 
-static sio_error memory_emit(void *self, const sio_broadcast *b,
-                             const char *event, const sio_args *args)
-{
-    (void)self;
-    return sio_memory_emit(b, event, args);
-}
-
-static sio_error memory_emit_ack(void *self, const sio_broadcast *b,
-                                 const char *event, const sio_args *args,
-                                 uint32_t timeout_ms, sio_answers_fn *fn,
-                                 void *arg)
-{
-    (void)self;
-    return sio_memory_emit_ack(b, event, args, timeout_ms, fn, arg);
-}
-
-static sio_error memory_join(void *self, const sio_broadcast *b,
-                             const char *room)
-{
-    (void)self;
-    return sio_memory_join(b, room);
-}
-
-static sio_error memory_leave(void *self, const sio_broadcast *b,
-                              const char *room)
-{
-    (void)self;
-    return sio_memory_leave(b, room);
-}
-
-static sio_error memory_disconnect(void *self, const sio_broadcast *b,
-                                   bool close)
-{
-    (void)self;
-    return sio_memory_disconnect(b, close);
-}
-
-static sio_error memory_fetch_infos(void *self, const sio_broadcast *b,
-                                    sio_infos_fn *fn, void *arg)
-{
-    (void)self;
-    return sio_memory_fetch_infos(b, fn, arg);
-}
-
-static sio_error memory_emit_server(void *self, sio_namespace *nsp,
-                                    const char *event, const sio_args *args)
-{
-    (void)self;
-    return sio_memory_emit_server(nsp, event, args);
-}
-
-static sio_error memory_emit_server_ack(void *self, sio_namespace *nsp,
-                                        const char *event, const sio_args *args,
-                                        uint32_t timeout_ms, sio_answers_fn *fn,
-                                        void *arg)
-{
-    (void)self;
-    return sio_memory_emit_server_ack(nsp, event, args, timeout_ms, fn, arg);
-}
-
 static sio_error memory_count_servers(void *self, sio_namespace *nsp,
                                       sio_count_fn *fn, void *arg)
 {
@@ -378,13 +318,13 @@ static sio_error memory_count_servers(void *self, sio_namespace *nsp,
 }
 
 const sio_adapter_methods sio_adapter_memory = {
-    .emit = memory_emit,
-    .emit_ack = memory_emit_ack,
-    .join = memory_join,
-    .leave = memory_leave,
-    .disconnect = memory_disconnect,
-    .fetch_infos = memory_fetch_infos,
-    .emit_server = memory_emit_server,
-    .emit_server_ack = memory_emit_server_ack,
+    .emit = sio_memory_emit,
+    .emit_ack = sio_memory_emit_ack,
+    .join = sio_memory_join,
+    .leave = sio_memory_leave,
+    .disconnect = sio_memory_disconnect,
+    .fetch_infos = sio_memory_fetch_infos,
+    .emit_server = sio_memory_emit_server,
+    .emit_server_ack = sio_memory_emit_server_ack,
     .count_servers = memory_count_servers,
 };

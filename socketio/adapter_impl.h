@@ -6,22 +6,26 @@
 #include "socketio/adapter.h"
 #include "socketio/spread.h"
 
-/* What sio_adapter_memory's methods do.  `b` may be a parent's. */
-sio_error sio_memory_emit(const sio_broadcast *b, const char *event,
+/* The methods of sio_adapter_memory; `self` is not looked at, `b` may be a
+ * parent's. */
+sio_error sio_memory_emit(void *self, const sio_broadcast *b, const char *event,
                           const sio_args *args);
-sio_error sio_memory_emit_ack(const sio_broadcast *b, const char *event,
-                              const sio_args *args, uint32_t timeout_ms,
-                              sio_answers_fn *fn, void *arg);
-sio_error sio_memory_join(const sio_broadcast *b, const char *room);
-sio_error sio_memory_leave(const sio_broadcast *b, const char *room);
-sio_error sio_memory_disconnect(const sio_broadcast *b, bool close);
-sio_error sio_memory_fetch_infos(const sio_broadcast *b, sio_infos_fn *fn,
-                                 void *arg);
-sio_error sio_memory_emit_server(sio_namespace *nsp, const char *event,
-                                 const sio_args *args);
-sio_error sio_memory_emit_server_ack(sio_namespace *nsp, const char *event,
-                                     const sio_args *args, uint32_t timeout_ms,
-                                     sio_answers_fn *fn, void *arg);
+sio_error sio_memory_emit_ack(void *self, const sio_broadcast *b,
+                              const char *event, const sio_args *args,
+                              uint32_t timeout_ms, sio_answers_fn *fn,
+                              void *arg);
+sio_error sio_memory_join(void *self, const sio_broadcast *b, const char *room);
+sio_error sio_memory_leave(void *self, const sio_broadcast *b,
+                           const char *room);
+sio_error sio_memory_disconnect(void *self, const sio_broadcast *b, bool close);
+sio_error sio_memory_fetch_infos(void *self, const sio_broadcast *b,
+                                 sio_infos_fn *fn, void *arg);
+sio_error sio_memory_emit_server(void *self, sio_namespace *nsp,
+                                 const char *event, const sio_args *args);
+sio_error sio_memory_emit_server_ack(void *self, sio_namespace *nsp,
+                                     const char *event, const sio_args *args,
+                                     uint32_t timeout_ms, sio_answers_fn *fn,
+                                     void *arg);
 
 /* The functions of the API, which have the arguments ready: let the adapter of
  * the namespace do it, or of each child. */

@@ -277,16 +277,19 @@ static sio_error send(sio_namespace *nsp, const char *event, round *r,
     return err;
 }
 
-sio_error sio_memory_emit_server(sio_namespace *nsp, const char *event,
-                                 const sio_args *args)
+sio_error sio_memory_emit_server(void *self, sio_namespace *nsp,
+                                 const char *event, const sio_args *args)
 {
+    (void)self;
     return send(nsp, event, NULL, 0, args);
 }
 
-sio_error sio_memory_emit_server_ack(sio_namespace *nsp, const char *event,
-                                     const sio_args *args, uint32_t timeout_ms,
-                                     sio_answers_fn *fn, void *arg)
+sio_error sio_memory_emit_server_ack(void *self, sio_namespace *nsp,
+                                     const char *event, const sio_args *args,
+                                     uint32_t timeout_ms, sio_answers_fn *fn,
+                                     void *arg)
 {
+    (void)self;
     round *r = calloc(1, sizeof(*r));
     if (r == NULL) {
         return SIO_ERR_NO_MEMORY;

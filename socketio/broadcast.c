@@ -265,9 +265,10 @@ static sio_error emit_here(const sio_broadcast *b, const char *event,
     return err;
 }
 
-sio_error sio_memory_emit(const sio_broadcast *b, const char *event,
+sio_error sio_memory_emit(void *self, const sio_broadcast *b, const char *event,
                           const sio_args *args)
 {
+    (void)self;
     emission e = {.task = {run_emission, end_emission, NULL}};
     e.flags = (b->flags & SIO_BROADCAST_VOLATILE) != 0 ? SIO_EMIT_VOLATILE : 0;
     e.out.form = (b->flags & SIO_BROADCAST_PLAIN) != 0 ? EIO_FORM_PLAIN : 0;
@@ -386,17 +387,20 @@ static sio_error give_order(const sio_broadcast *b, int what, const char *room)
     return err == SIO_OK ? here : err;
 }
 
-sio_error sio_memory_join(const sio_broadcast *b, const char *room)
+sio_error sio_memory_join(void *self, const sio_broadcast *b, const char *room)
 {
+    (void)self;
     return give_order(b, JOIN, room);
 }
 
-sio_error sio_memory_leave(const sio_broadcast *b, const char *room)
+sio_error sio_memory_leave(void *self, const sio_broadcast *b, const char *room)
 {
+    (void)self;
     return give_order(b, LEAVE, room);
 }
 
-sio_error sio_memory_disconnect(const sio_broadcast *b, bool close)
+sio_error sio_memory_disconnect(void *self, const sio_broadcast *b, bool close)
 {
+    (void)self;
     return give_order(b, close ? CLOSE : DISCONNECT, NULL);
 }

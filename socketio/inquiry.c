@@ -19,15 +19,10 @@ typedef struct request {
 
 /* ------------------------------------------------------------- lifetime -- */
 
-static size_t rounded(size_t size)
-{
-    return (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-}
-
 void *sio_inquiry_new(size_t size, const sio_core *core,
                       const sio_inquiry_user *user)
 {
-    size_t parts_at = rounded(size);
+    size_t parts_at = sio_rounded(size);
     uint8_t *memory =
         calloc(1, parts_at + core->loop_count * sizeof(sio_inquiry_part));
     sio_inquiry *inquiry = (sio_inquiry *)(void *)memory;

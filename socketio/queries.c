@@ -251,9 +251,10 @@ sio_error sio_broadcast_count(sio_broadcast b, sio_count_fn *fn, void *arg)
     return ask(&b, (question){.on_count = fn, .arg = arg});
 }
 
-sio_error sio_memory_fetch_infos(const sio_broadcast *b, sio_infos_fn *fn,
-                                 void *arg)
+sio_error sio_memory_fetch_infos(void *self, const sio_broadcast *b,
+                                 sio_infos_fn *fn, void *arg)
 {
+    (void)self;
     sio_infos *infos = sio_infos_new(fn);
     sio_error err = infos == NULL
                         ? SIO_ERR_NO_MEMORY

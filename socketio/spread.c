@@ -143,16 +143,11 @@ sio_broadcast sio_broadcast_copy(const sio_broadcast *b, void *memory)
     return copy;
 }
 
-static size_t rounded(size_t size)
-{
-    return (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-}
-
 static spread *new_spread(const sio_broadcast *b, const sio_task *task,
                           size_t size, unsigned count)
 {
-    size_t task_at = rounded(sizeof(spread));
-    size_t legs_at = rounded(task_at + size);
+    size_t task_at = sio_rounded(sizeof(spread));
+    size_t legs_at = sio_rounded(task_at + size);
     size_t names_at = legs_at + count * sizeof(leg);
     uint8_t *memory = malloc(names_at + sio_broadcast_names_size(b));
     spread *s = (spread *)(void *)memory;

@@ -5,6 +5,12 @@
 
 #include "socketio/core.h"
 
+/* A size up to where anything may stand behind what has it. */
+static inline size_t sio_rounded(size_t size)
+{
+    return (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+}
+
 /* Flags of a sio_broadcast. */
 enum {
     SIO_BROADCAST_VOLATILE = 1,

@@ -92,10 +92,12 @@ static void on_whole(sio_inquiry_part *p, bool at_home)
 
 static const sio_inquiry_user user = {NULL, on_answered, on_whole, free_survey};
 
-sio_error sio_memory_emit_ack(const sio_broadcast *b, const char *event,
-                              const sio_args *args, uint32_t timeout_ms,
-                              sio_answers_fn *fn, void *arg)
+sio_error sio_memory_emit_ack(void *self, const sio_broadcast *b,
+                              const char *event, const sio_args *args,
+                              uint32_t timeout_ms, sio_answers_fn *fn,
+                              void *arg)
 {
+    (void)self;
     survey *s = sio_inquiry_new(sizeof(*s), b->nsp->core, &user);
     if (s == NULL) {
         return SIO_ERR_NO_MEMORY;

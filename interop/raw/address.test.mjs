@@ -323,6 +323,22 @@ test('SA04 the address goes along when a connection changes its loop', ours, asy
 
 // -- several servers ------------------------------------------------------------------
 
+/** Clients of two servers, the second one not connected yet: what they say each
+ *  server answers to its own. */
+async function eachHearsItsOwn(one, two) {
+  const told = next(two, 'beside');
+  await connection(two);
+  await told;
+  const back = next(one, 'message-back');
+  const heard = collect(one, 'said');
+  const said = next(two, 'said');
+  one.emit('message', 'to one');
+  two.emit('say', 'to two');
+  assert.deepEqual(await back, ['to one']);
+  assert.deepEqual(await said, ['to two']);
+  assert.equal(heard.length, 0);
+}
+
 for (const threads of [1, 2]) {
   testEach(`SV08 two servers in one process, ${threads} threads each`, async (t, options) => {
     const server = await start(t, { threads, path: '/one', beside: '/two' }, 'sio5');
@@ -330,17 +346,7 @@ for (const threads of [1, 2]) {
     const beside = { ...server, port, url: `http://127.0.0.1:${port}` };
     const one = await connected(t, server, '/', { ...options, path: '/one' });
     const two = client(t, beside, '/', { ...options, path: '/two' });
-    const told = next(two, 'beside');
-    await connection(two);
-    await told;
-    const back = next(one, 'message-back');
-    const heard = collect(one, 'said');
-    const said = next(two, 'said');
-    one.emit('message', 'to one');
-    two.emit('say', 'to two');
-    assert.deepEqual(await back, ['to one']);
-    assert.deepEqual(await said, ['to two']);
-    assert.equal(heard.length, 0);
+    await eachHearsItsOwn(one, two);
     const at = (where, path) => request(where, { target: `${path}/?EIO=4&transport=polling` });
     assert.equal((await at(server, '/two')).status, 404);
     assert.equal((await at(beside, '/one')).status, 404);
@@ -357,17 +363,7 @@ for (const threads of [1, 2]) {
     assert.equal(await portOf(server, 'beside'), server.port);
     const one = await connected(t, server, '/', { ...options, path: '/one' });
     const two = client(t, server, '/', { ...options, path: '/two' });
-    const told = next(two, 'beside');
-    await connection(two);
-    await told;
-    const back = next(one, 'message-back');
-    const heard = collect(one, 'said');
-    const said = next(two, 'said');
-    one.emit('message', 'to one');
-    two.emit('say', 'to two');
-    assert.deepEqual(await back, ['to one']);
-    assert.deepEqual(await said, ['to two']);
-    assert.equal(heard.length, 0);
+    await eachHearsItsOwn(one, two);
   }, ours);
 
   test(`SV08 requests on one connection go to and fro, ${threads} threads`, ours, async (t) => {
