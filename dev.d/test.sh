@@ -94,7 +94,7 @@ build_tsan() {
     set_up "$BUILD/tsan" -Dbuildtype=debug -Doptimization=1 -Dwerror=true \
         -Db_sanitize=thread -Db_lundef=false &&
         quiet build-tsan ninja -C "$BUILD/tsan" interop/testserver \
-            "${TSAN_PROGRAMS[@]/#/test_}"
+            "${TSAN_PROGRAMS[@]/#/test/test_}"
 }
 
 build_clang() {
@@ -168,7 +168,7 @@ test_threads() {
     node_tests threads 300 "$(test_files './threads/*')"
     require tsan build_tsan || return
     for program in "${TSAN_PROGRAMS[@]}"; do
-        attempt "tsan-$program" timeout 300 "$BUILD/tsan/test_$program" || true
+        attempt "tsan-$program" timeout 300 "$BUILD/tsan/test/test_$program" || true
     done
     local -x SERVER=$BUILD/tsan/interop/testserver SANITIZED=1
     node_run threads-tsan 600 "$(test_files './threads/*')"
