@@ -2,7 +2,7 @@
 # ./dev test: parts that count what passed and failed, and print what failed.
 
 PASSED=0 FAILED=0 SKIPPED=0
-TEST_PARTS=(unit clang consumer interop versions tls threads browser fuzz docs)
+TEST_PARTS=(unit clang consumer interop versions tls tls36 threads browser fuzz docs)
 FUZZ_SECONDS=${FUZZ_SECONDS:-5} # each target, within ./dev test
 RESULT_FILES=()                 # files with the results of single tests
 
@@ -64,7 +64,8 @@ need_for_tests() {
         *" clang "* | *" consumer "* | *" fuzz "*) purposes+=(clang) ;;
     esac
     case " $* " in
-        *" interop "* | *" versions "* | *" tls "* | *" threads "* | *" browser "*)
+        *" interop "* | *" versions "* | *" tls "* | *" tls36 "* | *" threads "* | \
+            *" browser "*)
             purposes+=(client)
             ;;
         *" docs "*) purposes+=(node) ;;
@@ -73,7 +74,9 @@ need_for_tests() {
         *" browser "*) purposes+=(browser) ;;
     esac
     case " $* " in
-        *" tls "* | *" threads "* | *" browser "*) purposes+=(tls) ;;
+        *" tls "* | *" tls36 "* | *" threads "* | *" browser "*)
+            purposes+=(tls)
+            ;;
     esac
     need_packages "${purposes[@]}"
 }
@@ -104,21 +107,24 @@ build_clang() {
 
 # -- the parts --------------------------------------------------------------
 
-# unit_tests FOLDER: runs them in this build and counts each case.
+# unit_tests FOLDER NAME [TEST...]: runs all, or these, in this build and counts
+# each case; what they say goes to NAME.tap among the logs.
 unit_tests() {
-    local tap=$LOGS/unit.tap result passed failed skipped
-    quiet unit meson test -C "$1" --suite unit --no-rebuild 2>/dev/null || true
-    result=$(python3 dev.d/count_unit.py "$1/meson-logs/testlog.json" "$tap") ||
-        result="0 1 0"
+    local folder=$1 name=$2 log=$1/meson-logs/testlog.json
+    local tap=$LOGS/$2.tap result passed failed skipped
+    shift 2
+    rm -f "$log"
+    quiet "$name" meson test -C "$folder" --suite unit --no-rebuild "$@" \
+        2>/dev/null || true
+    result=$(python3 dev.d/count_unit.py "$log" "$tap") || result="0 1 0"
     read -r passed failed skipped <<<"$result"
     count "$passed" "$failed" "$skipped"
-    RESULT_FILES+=("$tap")
 }
 
 test_unit() {
     require asan build_asan || return
-    rm -f "$BUILD/asan/meson-logs/testlog.json"
-    unit_tests "$BUILD/asan"
+    unit_tests "$BUILD/asan" unit
+    RESULT_FILES+=("$LOGS/unit.tap")
 }
 
 # Everything as clang releases it; its run of the unit tests counts as one.
