@@ -33,7 +33,7 @@ fuzz_one() {
     mkdir -p "$found" "$BUILD/fuzz/crashes"
     [ ! -d "$kept" ] || args+=("$kept")
     [ ! -f "$dict" ] || args+=("-dict=$dict")
-    "$BUILD/fuzz/fuzz_$1" "${args[@]}" -max_total_time="$2" -timeout=10 \
+    "$BUILD/fuzz/fuzz/fuzz_$1" "${args[@]}" -max_total_time="$2" -timeout=10 \
         -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$BUILD/fuzz/crashes/$1-"
 }

@@ -144,7 +144,8 @@ def length_faults(root):
 
 
 def listing_faults(root):
-    listed = (root / "meson.build").read_text(encoding="utf-8")
+    builds = [root / "meson.build", root / "fuzz" / "meson.build"]
+    listed = "".join(b.read_text(encoding="utf-8") for b in builds)
     for folder in ["base", "engineio", "transport", "socketio"]:
         for path in files(root, folder, {".c"}):
             name = path.relative_to(root).as_posix()
