@@ -570,7 +570,8 @@ sio_error sio_event_check(const char *event);
  * where it is malformed. */
 sio_error sio_args_of_json(const char *json, size_t len, sio_args *out);
 
-/* Packs varargs to the inner text of an array, which the caller frees. */
+/* Packs varargs to the inner text of an array, which sio_pack_free() frees. */
 sio_error sio_pack(const char *format, va_list list, sio_args *out);
+void sio_pack_free(const sio_args *packed);
 
 #endif

@@ -112,6 +112,7 @@ tp_stream *tp_http_conn_detach(tp_http_conn *conn, sio_buf *rest)
         *rest = conn->in;
         conn->in = (sio_buf){0};
     } else if (sio_buf_append(rest, conn->rest) != SIO_OK) {
+        tp_loop_lacks(conn->loop, "what came behind a request");
         return NULL;
     }
     stream->ops->pause(stream, false);
@@ -128,6 +129,7 @@ tp_stream *tp_http_conn_move(tp_http_conn *conn, const tp_http_request *req,
         sio_buf_append(bytes, (sio_bytes){req->body, req->body_len}) !=
             SIO_OK ||
         sio_buf_append(bytes, conn->rest) != SIO_OK) {
+        tp_loop_lacks(conn->loop, "a request to move");
         sio_buf_deinit(bytes);
         return NULL;
     }
@@ -424,6 +426,7 @@ static void bound_waiting(tp_http_conn *c)
 static void keep(tp_http_conn *c, sio_bytes bytes)
 {
     if (sio_buf_append(&c->in, bytes) != SIO_OK) {
+        tp_loop_lacks(c->loop, "a request");
         tp_http_conn_close(c);
     }
 }
@@ -514,6 +517,7 @@ tp_http_conn *tp_http_conn_new(tp_loop *loop, tp_stream *stream,
 {
     tp_http_conn *c = new_conn(loop);
     if (c == NULL) {
+        tp_loop_lacks(loop, "a connection");
         stream->ops->close(stream);
         return NULL;
     }
