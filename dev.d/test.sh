@@ -73,6 +73,9 @@ need_for_tests() {
         *" browser "*) purposes+=(browser) ;;
     esac
     case " $* " in
+        *" interop "*) purposes+=(interop) ;;
+    esac
+    case " $* " in
         *" tls "* | *" threads "* | *" browser "*) purposes+=(tls) ;;
     esac
     need_packages "${purposes[@]}"
