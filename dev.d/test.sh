@@ -74,6 +74,9 @@ need_for_tests() {
         *" browser "*) purposes+=(browser) ;;
     esac
     case " $* " in
+        *" interop "*) purposes+=(interop) ;;
+    esac
+    case " $* " in
         *" tls "* | *" tls36 "* | *" threads "* | *" browser "*)
             purposes+=(tls)
             ;;

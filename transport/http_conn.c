@@ -502,6 +502,9 @@ static void on_timer(sio_timer *timer)
     tp_http_conn *c = SIO_OWNER(timer, tp_http_conn, timer);
     bool partial = c->state == TP_HTTP_STATE_BODY ||
                    (c->state == TP_HTTP_STATE_HEAD && c->in.len != 0);
+    if (c->state == TP_HTTP_STATE_SENDING) {
+        c->events->refused(c->owner, c, NULL, SIO_ERR_TIMEOUT);
+    }
     if (!partial) {
         tp_http_conn_close(c);
         return;
