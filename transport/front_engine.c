@@ -259,7 +259,7 @@ static tp_websocket *switch_protocol(tp_front *front, tp_http_conn *conn,
 
 /* Refuses what is no proper WebSocket handshake; returns whether it did. */
 static bool refuse_websocket(tp_front *front, tp_http_conn *conn,
-                             const tp_ws_handshake *h)
+                             const eio_request *r, const tp_ws_handshake *h)
 {
     tp_ws_refusal refusal = tp_ws_handshake_check(h);
     if (refusal == TP_WS_REFUSAL_NONE) {
@@ -267,7 +267,8 @@ static bool refuse_websocket(tp_front *front, tp_http_conn *conn,
     }
     eio_count(front->engine, SIO_COUNTER_REFUSED);
     eio_count_error(front->engine, SIO_ERR_HANDSHAKE);
-    sio_log_write(front->loop->log, SIO_LOG_WARN, "handshake_refused", "%s",
+    sio_log_write(front->loop->log, SIO_LOG_WARN, "handshake_refused",
+                  "address %s: %s", eio_request_peer(r),
                   tp_ws_refusal_text(refusal));
     tp_http_answer_refusal(
         conn, (int)tp_ws_refusal_status(refusal),
@@ -286,7 +287,7 @@ static void open_websocket(tp_front *front, tp_http_conn *conn,
         tp_front_websocket_home(front, manner->protocol);
     tp_ws_handshake h = ws_handshake(front, request);
     sio_buf rest = {0};
-    if (refuse_websocket(front, conn, &h)) {
+    if (refuse_websocket(front, conn, request, &h)) {
         eio_request_unref(request);
         return;
     }
@@ -307,13 +308,12 @@ static void probe_websocket(tp_front *front, tp_http_conn *conn,
 {
     tp_ws_handshake h = ws_handshake(front, request);
     sio_buf rest = {0};
-    if (refuse_websocket(front, conn, &h)) {
+    if (refuse_websocket(front, conn, request, &h)) {
         return;
     }
-    tp_websocket *ws = switch_protocol(
-        front, conn,
-        tp_front_websocket_home(front, eio_session_protocol(session)), &h,
-        base64, &rest);
+    const tp_websocket_home *home =
+        tp_front_websocket_home(front, eio_session_protocol(session));
+    tp_websocket *ws = switch_protocol(front, conn, home, &h, base64, &rest);
     if (ws == NULL) {
         return;
     }

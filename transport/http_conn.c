@@ -454,7 +454,8 @@ static void on_input(void *owner, uint8_t *data, size_t len)
     }
 }
 
-/* The answer has left: what comes next? */
+/* The answer has left: what comes next?  Where requests still wait in a row,
+ * the peer does so too. */
 void tp_http_conn_next(tp_http_conn *c)
 {
     if (!c->keep_alive || c->peer_ended) {
@@ -464,6 +465,7 @@ void tp_http_conn_next(tp_http_conn *c)
     c->state = TP_HTTP_STATE_HEAD;
     c->stream->ops->pause(c->stream, false);
     serve_kept(c);
+    bound_waiting(c);
     if (c->state == TP_HTTP_STATE_HEAD && c->in.len == 0) {
         arm(c, c->config->keep_alive);
     }
