@@ -27,7 +27,7 @@ FLAGS = {name: 1 << bit for bit, name in enumerate(
     'small_backlog refuse cookie cors per_address handshakes rate disconnect '
     'warn skip proxies event_rules few_acks cleanup initial keep_alive '
     'no_takeover deflate_all moody slow drain free places mount small_windows '
-    'again'.split())}
+    'again packets outgoing'.split())}
 FLAG_BYTES = 5
 PLAIN, PROXY, UNIX = range(3)      # places
 
@@ -169,6 +169,11 @@ REQUESTS = [
     raw('GET /socket.io/?EIO=4&transport=polling HTTP/1.0\r\n\r\n'),
     step('open'), raw('GET /\r\n\r\n')]
 
+ASKED = ('GET /socket.io/?EIO=4&transport=websocket&a=b+%C3%A9&a=%ff&%00=1&x '
+         'HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n'
+         'Connection: Upgrade\r\nCookie: a=b\r\nCookie: c=d\r\nX-E: \xe9\r\n'
+         'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+         'Sec-WebSocket-Version: 13\r\n\r\n')
 PROXIED = [step('open_at', PROXY),
            raw('PROXY TCP4 192.0.2.1 192.0.2.9 1 2\r\n'), WS, JOIN,
            text('42["echo"]'), step('open_at', PROXY),
@@ -271,6 +276,29 @@ SEEDS = {
                     *OTHER),
     'mounted-ends': seed('mount', 'other_events', *OTHER[:9],
                          step('stop_other'), step('open'), WS),
+    'curious': seed('', 'read events', step('bytes', ASKED), JOIN,
+                    text('40/chat,{"token":"x"}'), text('42["join","x"]'),
+                    text('42["read","s",{"a":1},[2.5e3,null]]'),
+                    text('42["read",-7]'), text('42["read",true]'),
+                    text('42["read",1.5]'), text('42["info"]'),
+                    text('42["both"]'), text('452-["read",'
+                         '{"_placeholder":true,"num":1},'
+                         '{"_placeholder":true,"num":0}]'), binary(b'a'),
+                    binary(b'')),
+    'curious-msgpack': seed('msgpack', 'read binaries', WS, packet(0),
+                            packet(2, ['read', b'\1', [None, True]]),
+                            packet(2, ['info']), packet(2, ['both'])),
+    'waits': seed('event_rules packets outgoing', 'rules claims late failed '
+                  'packets outgoing drained', WS, JOIN, text('42["?"]'),
+                  text('40/ask-1,{"a":[1]}'), step('open'),
+                  raw('POST /later HTTP/1.1\r\nHost: h\r\n'
+                      'Content-Length: 2\r\n\r\nab'), step('act', 2),
+                  step('select', 1), text('42/ask-1,["echo"]'),
+                  text('421["!"]'), text('42["Q"]'), text('430["x"]'),
+                  step('act', 6), step('act', 4), step('act', 5)),
+    'filtered': seed('', 'http_requests', raw(
+        'GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: h\r\n'
+        'X-Refuse: tea\r\n\r\n')),
     'again': seed('again mount places', 'lives events', WS, JOIN,
                   text('42["echo"]')),
 }

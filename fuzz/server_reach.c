@@ -46,6 +46,14 @@ void reach_app(const server_app *app, bool other)
     reach_noted("acks", app->acks);
     reach_noted("proxied", app->proxied);
     reach_noted("unix", app->local);
+    reach_noted("read", app->read);
+    reach_noted("packets", app->packets);
+    reach_noted("outgoing", app->outgoing);
+    reach_noted("drained", app->drained);
+    reach_noted("failed", app->failed);
+    reach_noted("rules", app->rules);
+    reach_noted("claims", app->claims);
+    reach_noted("late", app->late);
 }
 
 static bool is_reached(const char *name, size_t len)
