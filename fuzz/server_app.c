@@ -141,6 +141,7 @@ static void on_answers(sio_error err, const char *answers, size_t len,
                        size_t count, size_t expected, void *arg)
 {
     server_app *app = arg;
+    app->gathered += err == SIO_OK && count != 0 ? 1 : 0;
     must(count <= expected && (err != SIO_OK || count == expected));
     (void)sio_broadcast_emit_json(
         sio_namespace_broadcast(sio_server_of(app->server, "/")), "answers",

@@ -14,8 +14,9 @@ typedef struct server_app {
     unsigned ids;       /* sessions that got an id */
     unsigned connected, disconnected, asked, answered;
     unsigned events, echoes, binaries, upgrades;
-    unsigned answers;          /* acks that came, not those that were missed */
-    unsigned requests;         /* that a route has got */
+    unsigned answers, gathered; /* acks that came, not those that were missed;
+                                   the same of broadcasts */
+    unsigned requests;          /* that a route has got */
     unsigned verdicts, waited; /* handshakes and middlewares that had to wait */
     unsigned acks;             /* sent later */
     unsigned proxied, local;   /* handshakes by a PROXY header, a unix socket */

@@ -40,6 +40,7 @@ void reach_app(const server_app *app, bool other)
     reach_noted("binaries", app->binaries);
     reach_noted("asked", app->asked);
     reach_noted("answers", app->answers);
+    reach_noted("gathered", app->gathered);
     reach_noted("requests", app->requests);
     reach_noted("verdicts", app->verdicts);
     reach_noted("waited", app->waited);
