@@ -9,7 +9,7 @@ import { oursOnly, startServer } from '../support/server.mjs';
 
 const PATH = '/socket.io/';
 const skip = oursOnly('drops what comes with the request of an upgrade');
-const server = await startServer('sio5', { ...QUIET, 'connect-timeout': 60_000 });
+const server = await startServer('sio5', QUIET);
 after(server.stop);
 
 const MASK = Buffer.from([1, 2, 3, 4]);

@@ -16,7 +16,7 @@ import { oursOnly, startServer } from '../support/server.mjs';
 
 const skip = oursOnly('each id tells the release that was mended');
 const eio = await startServer('eio4', QUIET);
-const sio = await startServer('sio5', { ...QUIET, 'connect-timeout': 60_000 });
+const sio = await startServer('sio5', QUIET);
 const deflate = await startServer('eio4', { ...QUIET, deflate: true });
 after(() => Promise.all([eio.stop(), sio.stop(), deflate.stop()]));
 
@@ -575,7 +575,7 @@ describe('WebSocket', () => {
   }
 
   hostile('CVE-2026-48809 GHSA-m9gh-vj53-gvh9 the bound holds for all attachments together', async () => {
-    const own = await startServer('sio5', { ...QUIET, 'max-payload': 1000, 'connect-timeout': 60_000 });
+    const own = await startServer('sio5', { ...QUIET, 'max-payload': 1000 });
     try {
       const ws = await joined(own);
       for (let round = 0; round < 3; round++) { // ten of the full size are the bound
