@@ -121,6 +121,7 @@ describe('a server that is drained', () => {
     const told = next(last, 'disconnect');
     const answer = await Promise.race([ask(last, 'ack', 5), told]);
     assert.ok(answer[0] === 5 || TOLD.includes(answer[0]));
+    all.forEach((socket) => socket.disconnect()); // the rest, for which it waits
     await ended;
   });
 
