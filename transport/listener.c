@@ -76,6 +76,8 @@ static bool accept_one(tp_listener *l, const ev_io *w)
     }
     if (stream != NULL) {
         l->connection(l->owner, stream);
+    } else {
+        tp_loop_lacks(l->loop, "a connection");
     }
     return true;
 }
