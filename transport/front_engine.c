@@ -122,7 +122,9 @@ static void add_headers(tp_front *front, tp_http_conn *conn,
     if (hooks->headers != NULL) {
         hooks->headers(front->app, &x);
     }
-    (void)sio_buf_append(&conn->extra, sio_buf_view(&x.headers));
+    if (sio_buf_append(&conn->extra, sio_buf_view(&x.headers)) != SIO_OK) {
+        tp_loop_lacks(front->loop, "headers");
+    }
     sio_buf_deinit(&x.headers);
 }
 

@@ -169,6 +169,19 @@ static bool send_out(tp_http_conn *c)
     return c->out.len == 0;
 }
 
+/* Less goes out than was announced: only the end of the connection can say
+ * so. */
+static void cut_short(tp_http_conn *c, sio_error err)
+{
+    if (err == SIO_ERR_NO_MEMORY) {
+        tp_loop_lacks(c->loop, "an answer");
+    } else {
+        sio_log_write(c->loop->log, SIO_LOG_ERROR, "files_read",
+                      "an answer is cut short: %s", sio_error_text(err));
+    }
+    tp_http_conn_close(c);
+}
+
 /* Puts the next piece of the source into `out`.  Returns whether there was
  * one. */
 static bool refill(tp_http_conn *c)
@@ -180,13 +193,14 @@ static bool refill(tp_http_conn *c)
     if (c->source->left != 0) {
         sio_error err =
             c->source->read(c->source, c->loop->out, TP_LOOP_OUT, &len);
-        if (err == SIO_OK && len != 0) {
+        if (err == SIO_OK && len == 0) {
+            err = SIO_ERR_FILE;
+        }
+        if (err == SIO_OK) {
             err = sio_buf_append(&c->out, (sio_bytes){c->loop->out, len});
         }
-        if (err != SIO_OK || len == 0) {
-            /* Less than what was announced: only the end of the connection
-             * can say so. */
-            tp_http_conn_close(c);
+        if (err != SIO_OK) {
+            cut_short(c, err);
             return false;
         }
     }

@@ -35,6 +35,16 @@ static void watch(tp_tcp *tcp)
     }
 }
 
+/* A call has failed: where that is not the peer's doing, it is told. */
+__attribute__((cold, noinline)) static sio_error fail(const tp_tcp *tcp,
+                                                      int error)
+{
+    if (error == ENOMEM || error == ENOBUFS) {
+        tp_loop_lacks(loop_of(tcp), "a connection");
+    }
+    return SIO_ERR_IO;
+}
+
 static sio_error send_pieces(tp_stream *s, const struct iovec *pieces,
                              int count, size_t *sent)
 {
@@ -55,7 +65,7 @@ static sio_error send_pieces(tp_stream *s, const struct iovec *pieces,
     }
     if (n < 0) {
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-            return SIO_ERR_IO;
+            return fail(tcp, errno);
         }
         n = 0;
     }
@@ -153,8 +163,9 @@ static void read_some(tp_tcp *tcp)
         pause_reading(&tcp->base, true);
         tcp->base.events->ended(tcp->base.owner, SIO_OK);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        sio_error err = fail(tcp, errno);
         pause_reading(&tcp->base, true);
-        tcp->base.events->ended(tcp->base.owner, SIO_ERR_IO);
+        tcp->base.events->ended(tcp->base.owner, err);
     }
 }
 
@@ -163,6 +174,7 @@ static void on_io(struct ev_loop *ev, ev_io *w, int revents)
     tp_tcp *tcp = SIO_OWNER(w, tp_tcp, io);
     (void)ev;
     if ((revents & EV_ERROR) != 0) { /* it cannot be watched any more */
+        tp_loop_lacks(loop_of(tcp), "watching a connection");
         tcp->base.blocked = false;
         pause_reading(&tcp->base, true);
         tcp->base.events->ended(tcp->base.owner, SIO_ERR_IO);
