@@ -327,7 +327,8 @@ struct sio_client {
     sio_loop *loop;
     eio_session *session;   /* the one it is part of; NULL once closed */
     sio_link sockets;       /* of sio_socket.in_client */
-    unsigned count;         /* of sockets in that list */
+    unsigned count;         /* of sockets in that list ... */
+    uint32_t auth;          /* ... and whole KiB in their auth */
     sio_dues *dues;         /* NULL: none yet; see event_middleware.c */
     sio_newcomer *newcomer; /* NULL once a namespace has been joined */
     sio_incoming *incoming;
