@@ -135,6 +135,14 @@ void sio_client_refuse_unknown(sio_client *client, sio_bytes nsp)
     }
 }
 
+/* Whether a client may have so much auth beside what its sockets have, which
+ * lasts as long as these. */
+static bool may_have_auth(const sio_client *client, size_t len)
+{
+    size_t most = 64 + client->loop->core->max_binary / 1024;
+    return client->auth + len / 1024 <= most;
+}
+
 static void join(sio_client *client, const sio_packet *packet)
 {
     sio_socket *old = find_socket(client, packet->nsp);
@@ -144,6 +152,10 @@ static void join(sio_client *client, const sio_packet *packet)
     }
     if (old != NULL) {
         sio_socket_unlist(old);
+    }
+    if (!may_have_auth(client, packet->payload.len)) {
+        sio_client_blame(client, SIO_ERR_LIMIT);
+        return;
     }
     sio_namespace *nsp = sio_core_enter(client->loop->core, packet->nsp);
     if (nsp == NULL) {

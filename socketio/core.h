@@ -315,14 +315,21 @@ void sio_conn_tell(sio_client *client, const sio_hooks *hooks);
 void sio_conn_closed(sio_client *client, const char *id,
                      sio_disconnect_reason reason, sio_error why);
 
+/* What a client owes for events that middlewares have not let pass.  These
+ * outlast it, so each of them has a reference, and the client one. */
+typedef struct sio_dues {
+    uint32_t refs;
+    uint32_t kib;
+} sio_dues;
+
 /* One per session, which has the memory for it: kept small. */
 struct sio_client {
     sio_loop *loop;
     eio_session *session;   /* the one it is part of; NULL once closed */
     sio_link sockets;       /* of sio_socket.in_client */
-    unsigned count;         /* of sockets in that list */
-    uint32_t waiting;       /* KiB of events that middlewares have not let pass;
-                               see event_middleware.c */
+    unsigned count;         /* of sockets in that list ... */
+    uint32_t auth;          /* ... and whole KiB in their auth */
+    sio_dues *dues;         /* NULL: none yet; see event_middleware.c */
     sio_newcomer *newcomer; /* NULL once a namespace has been joined */
     sio_incoming *incoming;
 };

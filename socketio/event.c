@@ -252,18 +252,50 @@ size_t sio_event_arg_count(const sio_event *event)
     return event->arg_count;
 }
 
+/* A walk over the arguments that is gone on with: a peer may send many, and a
+ * handler that asks for one after the other must not start anew each time. */
+typedef struct sio_arg_walk {
+    const char *json; /* that it is over */
+    sio_json_items items;
+    size_t count;   /* how many it has met ... */
+    sio_bytes item; /* ... and the latest */
+} sio_arg_walk;
+
+/* Below this one a walk is not worth its memory. */
+#define WALK_FROM 16
+
+/* Goes on to the one at `index`, or from the beginning. */
+static sio_bytes walk_to(sio_arg_walk *walk, const sio_args *args, size_t index)
+{
+    sio_json_type type;
+    if (walk->json != args->json || walk->count > index + 1) {
+        *walk = (sio_arg_walk){
+            .json = args->json,
+            .items = sio_json_items_of_list(
+                (sio_bytes){(const uint8_t *)args->json, args->json_len}),
+        };
+    }
+    while (walk->count <= index) {
+        if (!sio_json_items_next(&walk->items, &walk->item, &type)) {
+            return (sio_bytes){NULL, 0};
+        }
+        walk->count++;
+    }
+    return walk->item;
+}
+
 static sio_bytes arg_at(const sio_event *event, size_t index)
 {
-    sio_json_items it = sio_json_items_of_list(
-        (sio_bytes){(const uint8_t *)event->args.json, event->args.json_len});
-    sio_bytes item;
-    sio_json_type type;
-    while (sio_json_items_next(&it, &item, &type)) {
-        if (index-- == 0) {
-            return item;
+    sio_event *self = (sio_event *)(uintptr_t)event; /* a cache inside */
+    sio_arg_walk once = {0};
+    if (index >= WALK_FROM && self->walk == NULL) {
+        self->walk = sio_arena_alloc(&self->arena, sizeof(*self->walk));
+        if (self->walk != NULL) {
+            *self->walk = once;
         }
     }
-    return (sio_bytes){NULL, 0};
+    return walk_to(self->walk == NULL ? &once : self->walk, &event->args,
+                   index);
 }
 
 const char *sio_event_arg(const sio_event *event, size_t index, size_t *len)

@@ -300,7 +300,7 @@ static void open_websocket(tp_front *front, tp_http_conn *conn,
         return;
     }
     open_over(front, home->protocol, tp_websocket_base(ws), request, sid);
-    tp_websocket_feed(ws, rest.base, rest.len);
+    tp_websocket_feed(ws, rest.base, rest.len, true);
     sio_buf_deinit(&rest);
 }
 
@@ -325,7 +325,7 @@ static void probe_websocket(tp_front *front, tp_http_conn *conn,
     if (eio_session_probe(session, tp) != SIO_OK) {
         tp->ops->close(tp, EIO_CLOSE_NOW);
     }
-    tp_websocket_feed(ws, rest.base, rest.len);
+    tp_websocket_feed(ws, rest.base, rest.len, true);
     sio_buf_deinit(&rest);
 }
 

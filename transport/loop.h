@@ -17,6 +17,7 @@
 
 /* Bytes read at once, and gathered for one write. */
 #define TP_LOOP_IN (64 * 1024)
+#define TP_LOOP_IN_NARROW (4 * 1024) /* by a stream that is narrow */
 #define TP_LOOP_OUT (128 * 1024)
 #define TP_CORK_SIZE (64 * 1024)
 
