@@ -128,13 +128,26 @@ void sio_handlers_remove(sio_handlers *handlers, sio_event_fn *fn, void *arg)
     }
 }
 
+/* Whether `len` bytes are the same.  Most names have 4 to 16, which two words
+ * cover that may overlap; to call memcmp() would cost more. */
+static inline bool same_name(const uint8_t *a, const char *b, size_t len)
+{
+    if (len >= 4 && len < 8) {
+        return memcmp(a, b, 4) == 0 && memcmp(a + len - 4, b + len - 4, 4) == 0;
+    }
+    if (len >= 8 && len <= 16) {
+        return memcmp(a, b, 8) == 0 && memcmp(a + len - 8, b + len - 8, 8) == 0;
+    }
+    return memcmp(a, b, len) == 0;
+}
+
 /* Whether the event is one of these, which is seen without a search for most:
  * of both the names are written plainly. */
 static bool is_named(const sio_handlers *handlers, sio_bytes raw)
 {
     return handlers->plain && raw.len == handlers->view.len + 2 &&
            raw.base[0] == '"' &&
-           memcmp(raw.base + 1, handlers->name, handlers->view.len) == 0;
+           same_name(raw.base + 1, handlers->name, handlers->view.len);
 }
 
 /* The handlers of `at` by name, or NULL.  A name with an escape has to be

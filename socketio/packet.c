@@ -251,18 +251,30 @@ decode_any(sio_bytes in, const sio_packet_limits *limits, sio_packet *out)
     return err;
 }
 
+/* An event of the main namespace that has an id: what comes behind its type. */
+__attribute__((noinline)) static sio_error
+decode_numbered(sio_bytes in, const sio_packet_limits *limits, sio_packet *out)
+{
+    *out = (sio_packet){.type = SIO_PACKET_EVENT, .nsp = SIO_LIT("/")};
+    sio_error err = read_id(&in, out);
+    return err == SIO_OK ? read_payload(in, limits->max_depth, out) : err;
+}
+
 sio_error sio_packet_decode(sio_bytes in, const sio_packet_limits *limits,
                             sio_packet *out)
 {
-    if (in.len < 2 || in.base[0] != '0' + SIO_PACKET_EVENT ||
-        in.base[1] != '[') {
+    if (in.len < 2 || in.base[0] != '0' + SIO_PACKET_EVENT) {
         return decode_any(in, limits, out);
     }
-    /* The most frequent beginning. */
-    sio_bytes_skip(&in, 1);
-    *out = (sio_packet){
-        .type = SIO_PACKET_EVENT, .nsp = SIO_LIT("/"), .payload = in};
-    return read_array(in, limits->max_depth, out);
+    /* The most frequent beginnings. */
+    sio_bytes rest = {in.base + 1, in.len - 1};
+    if (rest.base[0] == '[') {
+        *out = (sio_packet){
+            .type = SIO_PACKET_EVENT, .nsp = SIO_LIT("/"), .payload = rest};
+        return read_array(rest, limits->max_depth, out);
+    }
+    return is_digit(rest.base[0]) ? decode_numbered(rest, limits, out)
+                                  : decode_any(in, limits, out);
 }
 
 bool sio_event_name_reserved(sio_bytes name)
