@@ -76,7 +76,8 @@ static void probe(eio_upgrade *up)
     eio_session *s = up->session;
     eio_transport *candidate = up->candidate;
     if (!candidate->writable ||
-        candidate->unsent > s->engine->config->max_backlog) {
+        candidate->unsent > s->engine->config->max_backlog ||
+        candidate->held >= eio_max_held(s->engine->config)) {
         refuse(up, SIO_ERR_BACKLOG); /* it probes and does not read */
         return;
     }

@@ -1,24 +1,35 @@
 #!/usr/bin/env python3
-"""Writes inputs for fuzz_server: seeds_server.py FOLDER.
+"""Inputs for fuzz_server that are written by hand.
 
-Each is what a client does, in the steps that fuzz_server.c reads.  The kept
-corpus came from them.
+    seeds_server.py FOLDER           writes them
+    seeds_server.py --check PROGRAM  runs each, and says which does not reach
+                                     what it is there for
+
+Each is what a client does, in the steps that server_steps.c reads, and names
+what has to come of that: counters of the server and of its application (see
+server_reach.c).
 """
 import os
 import struct
+import subprocess
 import sys
+import tempfile
 import zlib
 
 STEPS = ['open', 'select', 'bytes', 'frame', 'handshake', 'get', 'post',
          'websocket', 'turn', 'pass', 'eof', 'reset', 'window', 'pieces',
-         'refuse', 'hiccup', 'act', 'quick', 'settle', 'echo']
+         'refuse', 'hiccup', 'act', 'quick', 'settle', 'echo', 'open_at',
+         'other', 'stop_other', 'post_octets']
 EIO3, JSONP, ORIGIN = 32, 64, 128  # of a request
 OF, DEFLATE = 64, 128              # of an upgrade
 FLAGS = {name: 1 << bit for bit, name in enumerate(
     'recovery eio3 missing3 deflate msgpack random_ids compress small_payload '
     'small_backlog refuse cookie cors per_address handshakes rate disconnect '
     'warn skip proxies event_rules few_acks cleanup initial keep_alive '
-    'no_takeover deflate_all moody slow drain free'.split())}
+    'no_takeover deflate_all moody slow drain free places mount small_windows '
+    'again'.split())}
+FLAG_BYTES = 5
+PLAIN, PROXY, UNIX = range(3)      # places
 
 
 def letter(name):
@@ -53,11 +64,11 @@ def packed(data):
     return step('frame', 0xc1, whole[:-4])
 
 
-def seed(flags, *steps):
+def seed(flags, reach, *steps):
     bits = 0
     for name in flags.split():
         bits |= FLAGS[name]
-    return struct.pack('>I', bits) + b''.join(steps)
+    return reach, bits.to_bytes(FLAG_BYTES, 'big') + b''.join(steps)
 
 
 WS = step('websocket', 0)
@@ -68,8 +79,7 @@ EVENTS = [
     '42["others","x"]', '42["leave","x"]', '42["q"]', '43%d["answer"]' % 0,
     '42["Q"]', '431["of all"]', '42["fetch"]', '425["take"]',
 ]
-BYE = [text('41'), text('40'), text('42["disconnect"]'), text('40'),
-       text('42["close"]')]
+BYE = [text('41'), text('40'), text('42["drop"]'), text('40'), text('42["close"]')]
 # The healthy client has "A".
 A = letter('B')
 B = letter('C')
@@ -119,6 +129,10 @@ UPGRADE = [step('handshake', 0), step('post', A, '40'), step('get', A),
 NAMESPACES = [JOIN, text('40/chat,{"token":1}'), text('42/chat,["all",1]'),
               text('40/dyn-1,'), text('42/dyn-1,3["x"]'), text('40/none,'),
               text('41/dyn-1,'), text('40/dyn-2'), text('41/chat,')]
+# A verdict comes late, and so does a word about a namespace.
+MOODY = [WS, step('act', 2), JOIN, text('40/chat,{"token":1}'), step('act', 2),
+         text('42/chat,["all",1]'), text('40/dyn-1,'), step('act', 3),
+         text('42["echo"]')]
 RECOVER = [WS, JOIN, text('42["all","x"]'), text('42["echo","y"]'),
            step('reset'), step('act', 0), step('pass', (900,)), step('open'),
            WS, text('40{"pid":"\1","offset":"\2"}'), text('42["all","z"]')]
@@ -127,6 +141,14 @@ TWO = [WS, JOIN, text('42["join","x"]'), step('open'), step('handshake', 0),
        text('42["say","x"]'), text('42["all","b"]'), step('select', 2),
        step('get', B), step('act', 0), step('act', 4), step('act', 5),
        step('get', B), step('act', 1), step('get', B)]
+
+
+# Engine.IO 3 has lengths in digits, a byte each, up to 255.
+OCTETS = b''.join(bytes([kind]) + bytes(map(int, str(len(data)))) + b'\xff' + data
+                  for kind, data in [(0, b'451-["bin",{"_placeholder":true,'
+                                         b'"num":0}]'), (1, b'\4\0\1\2')])
+LATE = [WS, step('act', 2), JOIN, text('42["q"]'), text('425["take"]'),
+        step('open'), WS]
 
 
 def raw(data):
@@ -143,73 +165,147 @@ REQUESTS = [
         '3\r\nabc\r\n0\r\n\r\n'),
     raw('POST /who HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n'
         'Content-Length: 2\r\n\r\n'), raw('ab'),
-    raw('GET /socket.io/?EIO=4&transport=polling HTTP/1.0\r\n\r\n')]
+    raw('GET /socket.io/?EIO=4&transport=x HTTP/1.1\r\nHost: h\r\n\r\n'),
+    raw('GET /socket.io/?EIO=4&transport=polling HTTP/1.0\r\n\r\n'),
+    step('open'), raw('GET /\r\n\r\n')]
+
+PROXIED = [step('open_at', PROXY),
+           raw('PROXY TCP4 192.0.2.1 192.0.2.9 1 2\r\n'), WS, JOIN,
+           text('42["echo"]'), step('open_at', PROXY),
+           raw(b'\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\2\xc0\0\2\x09\0\1'
+               b'\0\2'), step('handshake', 0), step('open_at', PROXY), WS]
+LOCAL = [step('open_at', UNIX), WS, JOIN, text('42["echo"]')]
+OTHER = [WS, JOIN, text('42["all",1]'), step('open'), step('other'),
+         WS, JOIN, text('42["all",2]'), step('act', 0), step('open'),
+         step('handshake', 0), step('post', B, '40'), step('get', B),
+         step('other'), raw('GET /who HTTP/1.1\r\nHost: h\r\n\r\n')]
 
 SEEDS = {
-    'requests': seed('cors proxies', *REQUESTS),
-    'requests-pieces': seed('', step('pieces', 0x32), *REQUESTS[:4]),
-    'websocket': seed('', WS, JOIN, *map(text, EVENTS), *BYE),
-    'websocket-pieces': seed('', step('pieces', 0x10), WS, JOIN,
+    'requests': seed('cors proxies', 'requests http_errors handshakes refused',
+                     *REQUESTS),
+    'requests-pieces': seed('', 'requests', step('pieces', 0x32),
+                            *REQUESTS[:4]),
+    'websocket': seed('', 'events echoes answers asked '
+                      'disconnected_client_namespace '
+                      'disconnected_server_namespace', WS, JOIN,
+                      *map(text, EVENTS), *BYE),
+    'websocket-pieces': seed('', 'events', step('pieces', 0x10), WS, JOIN,
                              *map(text, EVENTS[:5])),
-    'quick': seed('', step('quick'), WS, JOIN, *map(text, EVENTS)),
-    'binary': seed('', WS, JOIN, *BINARY),
-    'polling': seed('cookie compress cors', *polling(ORIGIN)),
-    'eio3': seed('eio3', *polling(EIO3)),
-    'eio3-websocket': seed('eio3', step('websocket', 32),
+    'quick': seed('', 'events answers', step('quick'), WS, JOIN,
+                  *map(text, EVENTS)),
+    'ack-later': seed('', 'acks', WS, JOIN, text('425["take"]'),
+                      step('act', 2)),
+    'binary': seed('', 'binaries echoes', WS, JOIN, *BINARY),
+    'polling': seed('cookie compress cors', 'events answers',
+                    *polling(ORIGIN)),
+    'eio3': seed('eio3', 'events answers', *polling(EIO3)),
+    'eio3-websocket': seed('eio3', 'events', step('websocket', 32),
                            *map(text, EVENTS[:4]), text('2')),
-    'jsonp': seed('eio3', *polling(JSONP)),
-    'jsonp3': seed('eio3', *polling(JSONP | EIO3, events=EVENTS[:4])),
-    'upgrade': seed('', *UPGRADE, *map(text, EVENTS[:6])),
-    'upgrade-random': seed('random_ids', *UPGRADE),
-    'namespaces': seed('cleanup', WS, *NAMESPACES),
-    'moody': seed('moody slow', WS, step('act', 2), *NAMESPACES,
-                  step('act', 2), step('act', 3)),
-    'deflate': seed('deflate deflate_all', step('websocket', DEFLATE),
+    'eio3-octets': seed('eio3', 'events binaries', *polling(EIO3)[:2],
+                        step('post_octets', EIO3 | A, OCTETS),
+                        step('get', EIO3 | A)),
+    'jsonp': seed('eio3', 'events answers', *polling(JSONP)),
+    'jsonp3': seed('eio3', 'events', *polling(JSONP | EIO3,
+                                              events=EVENTS[:4])),
+    'upgrade': seed('', 'upgrades events', *UPGRADE, *map(text, EVENTS[:6])),
+    'upgrade-random': seed('random_ids', 'upgrades events', *UPGRADE,
+                           text(EVENTS[0])),
+    'namespaces': seed('cleanup', 'events namespaces_created '
+                       'namespaces_removed', WS, *NAMESPACES),
+    'moody': seed('moody slow', 'events verdicts waited', *MOODY),
+    'deflate': seed('deflate deflate_all', 'events', step('websocket', DEFLATE),
                     packed('40'), packed('42["echo","%s"]' % ('x' * 300)),
                     packed('42["all",1]'), text('42["echo",2]')),
-    'deflate-fresh': seed('deflate deflate_all no_takeover',
+    'deflate-fresh': seed('deflate deflate_all no_takeover', 'events',
                           step('websocket', DEFLATE), packed('40'),
                           packed('42["echo","%s"]' % ('y' * 200))),
-    'msgpack': seed('msgpack', WS, packet(0), packet(2, ['echo', 1, 'x']),
+    'deflate-small': seed('deflate deflate_all small_windows', 'events',
+                          step('websocket', DEFLATE), packed('40'),
+                          packed('42["echo","%s"]' % ('y' * 200))),
+    'msgpack': seed('msgpack', 'events answers binaries', WS, packet(0),
+                    packet(2, ['echo', 1, 'x']),
                     packet(2, ['join', b'\1\2'], id=3),
                     packet(2, ['q']), packet(3, ['yes'], id=0), packet(1)),
-    'recovery': seed('recovery skip', *RECOVER),
-    'recovery-moody': seed('recovery moody', *RECOVER),
-    'two': seed('', *TWO),
-    'two-limits': seed('per_address handshakes', *TWO, step('open'), WS),
-    'rate': seed('rate', WS, JOIN, *[text('42["a"]')] * 30,
-                 step('pass', (1000,))),
-    'rate-close': seed('rate disconnect', WS, JOIN, *[text('42["a"]')] * 30),
-    'window': seed('', WS, JOIN, step('window', (4,)),
+    'recovery': seed('recovery skip', 'recovered', *RECOVER),
+    'recovery-moody': seed('recovery moody', 'recovered waited', *RECOVER[:-1],
+                           step('act', 2), RECOVER[-1]),
+    'two': seed('', 'events', *TWO),
+    'two-limits': seed('per_address handshakes', 'limited_all_handshakes',
+                       *TWO, step('open'), WS),
+    'rate': seed('rate', 'rate_throttled', WS, JOIN,
+                 *[text('42["a"]')] * 30, step('pass', (1000,))),
+    'rate-warn': seed('rate warn', 'rate_warned', WS, JOIN,
+                      *[text('42["a"]')] * 30),
+    'rate-close': seed('rate disconnect', 'rate_closed', WS, JOIN,
+                       *[text('42["a"]')] * 30),
+    'window': seed('', 'events answers', WS, JOIN, step('window', (4,)),
                    *map(text, EVENTS), step('pass', (40,)),
                    step('window', (0xffff,)), step('settle')),
-    'backlog': seed('small_backlog', WS, JOIN, step('window', (0,)),
+    'backlog': seed('small_backlog', 'backlog_closed', WS, JOIN,
+                    step('window', (0,)),
                     *[text('42["a","%s"]' % ('z' * 90))] * 8),
-    'backlog-refuse': seed('small_backlog refuse', WS, JOIN,
+    'backlog-refuse': seed('small_backlog refuse', 'backlog_refused', WS, JOIN,
                            step('window', (0,)),
                            *[text('42["a","%s"]' % ('z' * 90))] * 8),
-    'timeouts': seed('', WS, JOIN, *[step('pass', (25000,))] * 4),
-    'polling-timeouts': seed('', step('handshake', 0), step('post', A, '40'),
-                             step('get', A), step('pass', (25000,)),
-                             step('get', A), step('pass', (50000,))),
-    'errors': seed('event_rules', step('refuse', 0), step('open'),
+    'timeouts': seed('', 'ping_timeouts', WS, JOIN,
+                     *[step('pass', (25000,))] * 4),
+    'polling-timeouts': seed('', 'ping_timeouts', step('handshake', 0),
+                             step('post', A, '40'), step('get', A),
+                             step('pass', (25000,)), step('get', A),
+                             step('pass', (50000,))),
+    'connect-timeout': seed('', 'connect_timeouts', WS,
+                            *[step('pass', (20000,)), text('3')] * 3),
+    'errors': seed('event_rules', 'events', step('refuse', 0), step('open'),
                    step('pass', (100,)), step('refuse', 5), WS, JOIN,
                    text('42["!"]'), text('42["-"]'), step('hiccup', 0),
                    text('42["echo"]'), step('hiccup', 128 + 4),
                    text('42["echo"]')),
-    'eof': seed('keep_alive', WS, JOIN, step('eof'), step('open'),
-                step('handshake', 0), step('eof'), step('pass', (30,))),
-    'drain': seed('drain initial', *TWO[:7]),
-    'free': seed('free slow', *TWO[:7], text('42["q"]'), text('425["take"]')),
+    'eof': seed('keep_alive', 'disconnected_transport_close', WS, JOIN,
+                step('eof'), step('open'), step('handshake', 0), step('eof'),
+                step('pass', (30,))),
+    'drain': seed('drain initial', 'disconnected_shutting_down', *TWO[:7]),
+    'free': seed('free slow', 'verdicts events', *LATE),
+    'proxy': seed('places', 'proxied events proxy_errors', *PROXIED),
+    'unix': seed('places', 'unix events', *LOCAL),
+    'mounted': seed('mount', 'events other_events handed_over requests',
+                    *OTHER),
+    'mounted-ends': seed('mount', 'other_events', *OTHER[:9],
+                         step('stop_other'), step('open'), WS),
+    'again': seed('again mount places', 'lives events', WS, JOIN,
+                  text('42["echo"]')),
 }
 
 
-def main():
-    folder = sys.argv[1]
+def write(folder):
     os.makedirs(folder, exist_ok=True)
-    for name, data in SEEDS.items():
+    for name, (_, data) in SEEDS.items():
         with open(os.path.join(folder, name), 'wb') as file:
             file.write(data)
+
+
+def check(program):
+    """Runs each; returns how many fall short."""
+    short = 0
+    with tempfile.TemporaryDirectory() as folder:
+        write(folder)
+        for name, (reach, _) in SEEDS.items():
+            done = subprocess.run(
+                [program, os.path.join(folder, name)],
+                env=os.environ | {'FUZZ_SERVER_REACH': reach}, text=True,
+                stderr=subprocess.PIPE, errors='replace', check=False)
+            if done.returncode != 0:
+                short += 1
+                print(done.stderr)
+            if done.returncode != 0 or not reach:
+                print(f'{name}: falls short of: {reach}')
+    print(f'{len(SEEDS) - short} of {len(SEEDS)} seeds reach their ends')
+    return short
+
+
+def main():
+    if sys.argv[1] == '--check':
+        sys.exit(check(sys.argv[2]) != 0)
+    write(sys.argv[1])
 
 
 main()

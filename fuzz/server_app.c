@@ -30,7 +30,9 @@ static bool choose_id(sio_http_request *request, char id[SIO_SESSION_ID_SIZE],
 static void on_allow(sio_http_request *request, sio_verdict *verdict, void *arg)
 {
     server_app *app = arg;
-    (void)request;
+    const char *address = sio_http_address(request);
+    app->proxied += strncmp(address, "192.0.2.", 8) == 0 ? 1 : 0;
+    app->local += strcmp(address, "unix:") == 0 ? 1 : 0;
     if (!app->slow_verdicts || app->verdict != NULL) {
         sio_verdict_allow(verdict);
     } else {
@@ -46,8 +48,9 @@ static void on_headers(sio_http_request *request, void *arg)
 
 static void on_who(sio_http_request *request, void *arg)
 {
+    server_app *app = arg;
     const char *address = sio_http_address(request);
-    (void)arg;
+    app->requests++;
     sio_http_respond(request, 200, "text/plain", address, strlen(address));
 }
 
@@ -66,7 +69,6 @@ static void on_connection(sio_socket *socket, void *arg)
 {
     server_app *app = arg;
     app->connected++;
-    app->recovered += sio_socket_recovered(socket) ? 1 : 0;
     (void)sio_socket_emit(socket, "hello", "s", sio_socket_id(socket));
 }
 
@@ -124,6 +126,7 @@ static void on_answer(sio_socket *socket, sio_error err, sio_event *answer,
     server_app *app = arg;
     app->answered++;
     if (err == SIO_OK) {
+        app->answers++;
         (void)sio_socket_emit_args(socket, "answer", sio_event_args(answer), 0);
     }
 }
@@ -284,16 +287,19 @@ void server_app_start(server_app *app, sio_server *server, bool event_rules)
 static void answer(server_app *app, bool allow)
 {
     if (app->verdict != NULL && allow) {
+        app->verdicts++;
         sio_verdict_allow(app->verdict);
     } else if (app->verdict != NULL) {
         sio_verdict_refuse(app->verdict, "no");
     }
     if (app->next != NULL && allow) {
+        app->waited++;
         sio_next_allow(app->next);
     } else if (app->next != NULL) {
         sio_next_refuse(app->next, "no", NULL);
     }
     if (app->ack != NULL && allow) {
+        app->acks++;
         (void)sio_ack_send(app->ack, "s", "late");
     } else {
         sio_ack_drop(app->ack);

@@ -13,8 +13,13 @@ typedef struct server_app {
     bool slow_verdicts; /* handshakes wait for server_app_act() */
     unsigned ids;       /* sessions that got an id */
     unsigned connected, disconnected, asked, answered;
-    unsigned events, echoes, recovered, binaries, upgrades;
-    sio_verdict *verdict; /* each one that waits, or NULL */
+    unsigned events, echoes, binaries, upgrades;
+    unsigned answers;          /* acks that came, not those that were missed */
+    unsigned requests;         /* that a route has got */
+    unsigned verdicts, waited; /* handshakes and middlewares that had to wait */
+    unsigned acks;             /* sent later */
+    unsigned proxied, local;   /* handshakes by a PROXY header, a unix socket */
+    sio_verdict *verdict;      /* each one that waits, or NULL */
     sio_next *next;
     sio_ack *ack;
 } server_app;

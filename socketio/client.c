@@ -152,10 +152,7 @@ static void join(sio_client *client, const sio_packet *packet)
     }
     if (client->count >= client->loop->core->max_namespaces) {
         sio_namespace_part(nsp, client->loop);
-        sio_limit_tell(client, SIO_COUNTER_LIMITED_NAMESPACES,
-                       "client_namespaces", "namespaces of a client",
-                       client->loop->core->max_namespaces, NULL);
-        sio_client_blame(client, SIO_ERR_LIMIT);
+        sio_limit_end_namespaces(client);
         return;
     }
     sio_socket *socket = sio_socket_new(client, nsp, packet->payload);

@@ -47,13 +47,14 @@ typedef struct sio_loop {
     sio_mortal sweep;         /* ... and let go of at the end of the turn */
     sio_prefix prefixes[SIO_PREFIXES];
     sio_batch batch;
-    sio_arena spare;                /* for the next sio_incoming */
-    bool closed;                    /* no session is stored any more */
-    sio_parser_room room;           /* for a parser that needs it */
-    uint64_t rooms_told, acks_told; /* see sio_limit_tell() */
-    sio_link fetches;               /* see recovery_move.c: those that wait */
-    sio_origin running;             /* where the task at work comes from */
-    uint64_t sent;                  /* tasks of its own for all loops */
+    sio_arena spare;      /* for the next sio_incoming */
+    bool closed;          /* no session is stored any more */
+    sio_parser_room room; /* for a parser that needs it */
+    /* See sio_limit_tell(). */
+    uint64_t rooms_told, acks_told, namespaces_told, refused_told;
+    sio_link fetches;   /* see recovery_move.c: those that wait */
+    sio_origin running; /* where the task at work comes from */
+    uint64_t sent;      /* tasks of its own for all loops */
 } sio_loop;
 
 /* What all namespaces of a server have in common. */
@@ -277,6 +278,14 @@ void sio_hooks_run_sockets(const sio_hooks *hooks, sio_socket *socket);
 void sio_limit_tell(const sio_client *client, sio_counter counter,
                     const char *event, const char *what, uint32_t limit,
                     uint64_t *told);
+
+/* Whether what was last told of at `*told` is to be told of now, and then not
+ * again in the same second. */
+bool sio_limit_is_due(const eio_engine *engine, uint64_t *told);
+
+/* The same for a client with as many namespaces as it may have, which ends
+ * it. */
+void sio_limit_end_namespaces(sio_client *client);
 
 /* What is kept of a packet while its attachments are coming. */
 typedef struct sio_incoming {
@@ -571,7 +580,8 @@ sio_error sio_event_check(const char *event);
  * where it is malformed. */
 sio_error sio_args_of_json(const char *json, size_t len, sio_args *out);
 
-/* Packs varargs to the inner text of an array, which the caller frees. */
+/* Packs varargs to the inner text of an array, which sio_pack_free() frees. */
 sio_error sio_pack(const char *format, va_list list, sio_args *out);
+void sio_pack_free(const sio_args *packed);
 
 #endif

@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "base/utf8.h"
 #include "socketio/events.h"
 #include "socketio/recovery.h"
@@ -103,7 +101,7 @@ static sio_error emit_packed(sio_socket *socket, const char *event,
     sio_error err = sio_pack(format, list, &args);
     if (err == SIO_OK) {
         err = sio_socket_emit_args(socket, event, &args, flags);
-        free((char *)(uintptr_t)args.json);
+        sio_pack_free(&args);
     }
     return err;
 }
@@ -244,7 +242,7 @@ sio_error sio_socket_emit_ack(sio_socket *socket, const char *event,
     if (err == SIO_OK) {
         err = sio_socket_emit_ack_args(socket, event, timeout_ms, on_ack, arg,
                                        &args);
-        free((char *)(uintptr_t)args.json);
+        sio_pack_free(&args);
     }
     return err;
 }

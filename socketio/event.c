@@ -380,7 +380,7 @@ static sio_error send_packed(sio_socket *socket, uint64_t id,
     sio_error err = sio_pack(format, list, &args);
     if (err == SIO_OK) {
         err = send_ack(socket, id, &args);
-        free((char *)(uintptr_t)args.json);
+        sio_pack_free(&args);
     }
     return err;
 }

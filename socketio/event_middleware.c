@@ -133,11 +133,14 @@ static void tell_error(sio_event_next *next)
 {
     sio_socket *socket = next->socket;
     sio_namespace *nsp = socket->nsp, *at = sio_namespace_first(nsp);
+    const eio_engine *engine = sio_socket_engine(socket);
     const char *message = next->refusal == NULL ? "" : next->refusal;
-    if (nsp->event_errors.count == 0 && at->event_errors.count == 0) {
-        sio_log_write(sio_socket_engine(socket)->log, SIO_LOG_WARN,
-                      "event_refused", "namespace %s, socket %s: %s",
-                      socket->nsp->name, sio_socket_own_id(socket), message);
+    if (nsp->event_errors.count == 0 && at->event_errors.count == 0 &&
+        sio_limit_is_due(engine, &socket->local->loop->refused_told)) {
+        sio_log_write(engine->log, SIO_LOG_WARN, "event_refused",
+                      "namespace %s, socket %s, address %s: %s",
+                      socket->nsp->name, sio_socket_own_id(socket),
+                      eio_request_peer(socket->request), message);
     }
     for (; at != NULL; at = sio_namespace_then(nsp, at)) {
         const sio_hooks *hooks = &at->event_errors;

@@ -2,16 +2,25 @@
 
 fault fault_now = {.at = FAULT_NEVER};
 
-bool fault_strikes(void)
+FAULT_PLAIN bool fault_strikes(void)
 {
-    if (!fault_now.on) {
+    if (!__atomic_load_n(&fault_now.on, __ATOMIC_RELAXED)) {
         return false;
     }
-    size_t nth = fault_now.count++;
-    return fault_now.lasting ? nth >= fault_now.at : nth == fault_now.at;
+    size_t nth = __atomic_fetch_add(&fault_now.count, 1, __ATOMIC_RELAXED);
+    bool struck = fault_now.lasting ? nth >= fault_now.at : nth == fault_now.at;
+    if (struck) {
+        fault_struck();
+    }
+    return struck;
+}
+
+FAULT_PLAIN __attribute__((noinline)) void fault_struck(void)
+{
+    __asm__ volatile("");
 }
 
 bool fault_has_struck(void)
 {
-    return fault_now.count > fault_now.at;
+    return __atomic_load_n(&fault_now.count, __ATOMIC_RELAXED) > fault_now.at;
 }

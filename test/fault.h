@@ -6,8 +6,8 @@
 
 /*
  * Which of the calls that a test looks at fails.  The test puts functions of
- * its own in the place of libc's (-Wl,--wrap), which ask fault_strikes() each
- * time.  One thread.
+ * its own in the place of libc's, which ask fault_strikes() each time.  Set it
+ * while it is off, or no other thread runs; calls may be on any.
  */
 typedef struct fault {
     bool on;      /* calls are counted; off while the test itself is at work */
@@ -21,8 +21,16 @@ typedef struct fault {
 
 extern fault fault_now;
 
+/* For what may be called before a sanitizer has started. */
+#define FAULT_PLAIN                                                            \
+    __attribute__((no_sanitize("address"), no_sanitize("thread"),              \
+                   no_sanitize("undefined")))
+
 /* Counts a call; whether it has to fail. */
 bool fault_strikes(void);
+
+/* Is called for each that fails: a place for a debugger to stop at. */
+void fault_struck(void);
 
 /* Whether one has failed. */
 bool fault_has_struck(void);

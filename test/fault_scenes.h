@@ -12,10 +12,26 @@ typedef struct fault_scene {
      * Leaves no connection open. */
     bool (*play)(turn_rig *rig);
     bool msgpack; /* the server's parser */
+
+    /* More handlers and places, before the server listens, and what has to be
+     * put in order when it has been freed; or NULL. */
+    void (*prepare)(turn_rig *rig);
+    void (*finish)(void);
+    unsigned stride; /* one in so many failures is tried, unless FAULT_ALL is
+                        set; 0: each */
 } fault_scene;
 
-extern const fault_scene fault_scenes[];
-extern const size_t fault_scene_count;
+/* Those of a file; the last one has no label. */
+extern const fault_scene fault_scenes_plain[], fault_scenes_old[],
+    fault_scenes_http[], fault_scenes_more[], fault_scenes_tls[];
+
+/* All of them, from 0 on; NULL behind the last. */
+const fault_scene *fault_scene_get(size_t index);
+
+const fault_scene *fault_scene_named(const char *label);
+
+/* How often the application was told of an error. */
+extern size_t fault_told;
 
 /* Makes the server, with all handlers; it does not listen yet. */
 void fault_scene_open(const fault_scene *scene, turn_rig *rig);

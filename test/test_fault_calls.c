@@ -266,16 +266,6 @@ static turn_client bystander = {.fd = -1};
 static char folder[64], file[80];
 static size_t survived;
 
-static const fault_scene *scene_named(const char *label)
-{
-    for (size_t i = 0; i < fault_scene_count; i++) {
-        if (strcmp(fault_scenes[i].label, label) == 0) {
-            return &fault_scenes[i];
-        }
-    }
-    return NULL;
-}
-
 static bool play_file(void)
 {
     static turn_client c = {.fd = -1};
@@ -289,8 +279,8 @@ static bool play_file(void)
 static bool play(void)
 {
     bool ok = play_file();
-    ok = scene_named("upgrade")->play(&rig) && ok;
-    return scene_named("websocket")->play(&rig) && ok;
+    ok = fault_scene_named("upgrade")->play(&rig) && ok;
+    return fault_scene_named("websocket")->play(&rig) && ok;
 }
 
 static void settle(void)
@@ -304,7 +294,7 @@ static void open_rig(void)
 {
     failing = CALL_NONE;
     fault_now = (fault){.at = FAULT_NEVER};
-    fault_scene_open(scene_named("websocket"), &rig);
+    fault_scene_open(fault_scene_named("websocket"), &rig);
     assert_int_equal(sio_server_serve_files(rig.server, "/files", folder),
                      SIO_OK);
     turn_rig_listen(&rig);
@@ -440,7 +430,7 @@ static void test_watching(void **state)
         failing = CALL_CONTROL;
         error = ENOMEM;
         fault_now = (fault){.lasting = true};
-        fault_scene_open(scene_named("websocket"), &rig);
+        fault_scene_open(fault_scene_named("websocket"), &rig);
         turn_rig_listen(&rig);
         for (size_t i = 0; i < calls * 10; i++) {
             turn_rig_turn(&rig);
@@ -453,7 +443,7 @@ static void test_watching(void **state)
         assert_true(turn_client_hear(&c, "127.0.0.1"));
         turn_client_close(&c);
         fault_bystander_join(&bystander, &rig, false);
-        assert_true(scene_named("websocket")->play(&rig));
+        assert_true(fault_scene_named("websocket")->play(&rig));
         settle();
         close_rig();
     }

@@ -38,10 +38,12 @@ static void test_packets_of_a_turn(void **state)
     polling_rig_send_binary(&r, SIO_LIT(""));
     polling_rig_send_text(&r, "4");
     assert_int_equal(r.tp->unsent, 6);
+    assert_int_equal(r.tp->held, 4);
     assert_true(r.tp->writable);
     polling_rig_turn(&r);
     assert_false(r.tp->writable);
     assert_int_equal(r.tp->unsent, 0);
+    assert_int_equal(r.tp->held, 0);
     assert_int_equal(r.drained, 2);
     polling_rig_turn(&r);
     polling_rig_expect(&r, 0, 200,

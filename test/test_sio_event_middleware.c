@@ -380,6 +380,22 @@ static void test_change_later(void **state)
     told(" h:e(" HOLE(0) ")xyz;");
 }
 
+/* Where nobody listens it is logged: once in a second, as it costs the client
+ * nothing to have it so. */
+static void test_fail_is_logged(void **state)
+{
+    (void)state;
+    use(fail_it, "m");
+    for (int i = 0; i < 50; i++) {
+        sio_peer_send(&a, "2[\"e\"]");
+        assert_string_equal(rig_logged(&rig.engine),
+                            i == 0 ? " event_refused" : "");
+    }
+    rig_advance(&rig.engine, 1000);
+    sio_peer_send(&a, "2[\"e\"]");
+    assert_string_equal(rig_logged(&rig.engine), " event_refused");
+}
+
 static void test_fixed(void **state)
 {
     (void)state;
@@ -418,6 +434,7 @@ int main(void)
         CASE(8),
         CASE(9),
         cmocka_unit_test_setup_teardown(test_change_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fail_is_logged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fixed, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -326,6 +326,7 @@ static void test_unsent(void **state)
     send_sized(&rig, 98, 0);
     send_sized(&rig, 200, 1);
     assert_int_equal(rig.tp->unsent, 306);
+    assert_int_equal(rig.tp->held, 3); /* with the answer to the handshake */
     memory_loop_turn(&rig.loop);
     assert_true(rig.ms.blocked && rig.tp->writable);
     assert_int_equal(rig.tp->unsent, 200);
@@ -339,6 +340,7 @@ static void test_unsent(void **state)
     memory_stream_drain(&rig.ms, 1);
     memory_loop_turn(&rig.loop);
     assert_int_equal(rig.tp->unsent, 0);
+    assert_int_equal(rig.tp->held, 0);
     assert_int_equal(rig.drained, 1);
     ws_rig_deinit(&rig);
 }

@@ -302,7 +302,7 @@ void tp_front_accept(void *owner, tp_stream *stream)
     }
     atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
     if (to != front) {
-        tp_front_pass_on(to, stream);
+        tp_front_pass_on(front, to, stream);
         return;
     }
     stream->ops->enter(stream, front->loop);

@@ -141,6 +141,6 @@ tp_front *tp_front_choose_home(tp_front *front);
 void tp_front_turn_away(tp_front *front, tp_http_conn *conn, bool upgrade);
 
 /* Hands a new stream to `to`. */
-void tp_front_pass_on(tp_front *to, tp_stream *stream);
+void tp_front_pass_on(tp_front *front, tp_front *to, tp_stream *stream);
 
 #endif

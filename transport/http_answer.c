@@ -161,6 +161,7 @@ uint8_t *tp_http_answer_begin(tp_http_conn *conn, const tp_http_answer *answer,
         len = 0;
     }
     if (add_head(conn, answer, announced, len) != SIO_OK) {
+        tp_loop_lacks(conn->loop, "an answer");
         if (answer->source != NULL) {
             answer->source->close(answer->source);
         }

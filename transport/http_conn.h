@@ -44,7 +44,8 @@ typedef struct tp_http_events {
     void (*request)(void *owner, tp_http_conn *conn,
                     const tp_http_request *req);
 
-    /* A request is refused here, for `err`; it is answered when this returns.
+    /* A request is refused here, for `err`; it is answered when this returns,
+     * or, where it has been and nobody reads that, the connection closed.
      * `head` is NULL where there is none that is whole, or it has been through
      * `begin`. */
     void (*refused)(void *owner, tp_http_conn *conn, const tp_http_head *head,

@@ -271,6 +271,20 @@ void tp_loop_dirty(tp_loop *loop, tp_dirty *dirty)
     }
 }
 
+/* How often want of memory is logged at most. */
+#define LACKS_MS 1000
+
+void tp_loop_lacks(tp_loop *loop, const char *what)
+{
+    if (loop->error_counts != NULL) {
+        sio_metric_add(&loop->error_counts[-SIO_ERR_NO_MEMORY], 1);
+    }
+    if (loop->lacked == 0 || loop->now - loop->lacked >= LACKS_MS) {
+        loop->lacked = loop->now;
+        sio_log_write(loop->log, SIO_LOG_ERROR, "no_memory", "for %s", what);
+    }
+}
+
 const char *tp_loop_date(tp_loop *loop)
 {
     time_t now = (time_t)ev_now(loop->ev);

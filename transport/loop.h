@@ -86,6 +86,7 @@ typedef struct tp_loop {
     tp_cork cork;
     struct tp_tls_loop *tls;  /* tls.h; NULL until a stream needs it */
     sio_metric *error_counts; /* by error, negated; the owner's, or NULL */
+    uint64_t lacked;          /* ms, when that was last logged; 0: never */
     time_t date_second;
     char date[TP_DATE_LEN + 1];
 } tp_loop;
@@ -114,6 +115,10 @@ void tp_loop_dirty(tp_loop *loop, tp_dirty *dirty);
 
 /* The same for the end of the next turn, behind all others of that. */
 void tp_loop_dirty_later(tp_loop *loop, tp_dirty *dirty);
+
+/* What a peer wanted, such as "a connection", ends or is refused for want of
+ * memory: counted as that error, and logged once in a second at most. */
+void tp_loop_lacks(tp_loop *loop, const char *what);
 
 /* The present Date header value, NUL-terminated. */
 const char *tp_loop_date(tp_loop *loop);

@@ -183,6 +183,7 @@ static void answer(tp_polling *p)
     }
     sio_frameq_clear(&p->queue, &p->loop->chunks);
     p->base.unsent = 0;
+    p->base.held = 0;
 }
 
 static void answer_with(tp_polling *p, sio_frame *frame)
@@ -215,6 +216,7 @@ static sio_error send_frame(eio_transport *tp, sio_frame *frame, eio_form form)
     sio_error err = sio_frameq_push(&p->queue, &p->loop->chunks, frame, form);
     if (err == SIO_OK) {
         p->base.unsent = sio_frameq_bytes(&p->queue);
+        p->base.held = (uint32_t)sio_frameq_count(&p->queue);
         tp_loop_dirty(p->loop, &p->dirty);
     }
     if (err == SIO_OK && !p->greeted) {

@@ -95,6 +95,14 @@ static void destroy(sio_mortal *mortal)
     free(SIO_OWNER(mortal, tp_tcp, mortal));
 }
 
+/* What the kernel has taken is of no use without the rest, but it would keep it
+ * for minutes for a peer that does not read. */
+static void give_up_output(const tp_tcp *tcp)
+{
+    static const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(tcp->io.fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
 static void close_now(tp_stream *s)
 {
     tp_tcp *tcp = of(s);
@@ -108,6 +116,9 @@ static void close_now(tp_stream *s)
         return;
     }
     ev_io_stop(loop_of(tcp)->ev, &tcp->io);
+    if (tcp->base.blocked) {
+        give_up_output(tcp);
+    }
     close(tcp->io.fd);
     tcp->io.fd = -1;
     sio_reap_later(&loop_of(tcp)->doomed, &tcp->mortal);

@@ -165,6 +165,7 @@ static void set_deadline(tp_websocket *ws, uint32_t ms)
 static void note_unsent(tp_websocket *ws)
 {
     ws->base.unsent = tp_ws_unsent(&ws->out);
+    ws->base.held = (uint32_t)sio_frameq_count(&ws->out.queue);
 }
 
 /* Writes what the stream takes.  Tells nobody. */

@@ -188,6 +188,11 @@ test('SA04 refusals are logged with the client\'s address', ours, async (t) => {
   const headers = { 'X-Forwarded-For': CLIENT };
   await request(server, { target: '/socket.io/?EIO=4&transport=none', headers });
   await eventually(() => server.stderr(), (text) => text.includes(`request_refused address ${CLIENT}: code 0`), 'the log');
+  await request(server, {
+    target: '/socket.io/?EIO=4&transport=websocket',
+    headers: { ...headers, Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'short' },
+  });
+  await eventually(() => server.stderr(), (text) => text.includes(`handshake_refused address ${CLIENT}: Sec-WebSocket-Key`), 'the log');
 });
 
 // -- the PROXY protocol -------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
 import { QUIET, request, within } from '../support/raw.mjs';
@@ -47,6 +48,25 @@ test('RT11 the suites: ephemeral keys, authenticated ciphers', async (t) => {
   }
 });
 
+test('RT11 TLS 1.3 where mbedTLS has it', async (t) => {
+  const server = await start(t);
+  const newest = { minVersion: 'TLSv1.3' };
+  const version = (await secured(t, server, authority)).getProtocol();
+  if (process.env.TLS13) assert.equal(version, 'TLSv1.3');
+  if (version !== 'TLSv1.3') {
+    await rejects(secured(t, server, authority, newest), /protocol version|handshake failure/i);
+    return;
+  }
+  for (const suite of ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256']) {
+    const socket = await secured(t, server, authority, { ...newest, ciphers: suite });
+    assert.equal(socket.getCipher().name, suite);
+  }
+  for (const curve of ['prime256v1', 'X25519', 'secp384r1']) {
+    const socket = await secured(t, server, authority, { ...newest, ecdhCurve: curve });
+    assert.equal(socket.getProtocol(), 'TLSv1.3');
+  }
+});
+
 test('RT11 TLS 1.1 and older are refused', async (t) => {
   const server = await start(t);
   for (const version of ['TLSv1', 'TLSv1.1']) {
@@ -86,6 +106,18 @@ test('RT11 the name that the client asks for chooses the certificate', async (t)
     assert.equal(socket.getPeerCertificate().subject.CN, want, servername);
     socket.end();
   }
+});
+
+test('RT11 a chain: the certificates between the own one and the root are sent', async (t) => {
+  const middle = authority.make('middle', { isCa: true });
+  const leaf = authority.make('leaf', { names: LOCAL, issuer: middle });
+  const bare = await start(t, { tls: own(leaf) });
+  await rejects(secured(t, bare, authority), /unable to verify|UNABLE_TO_VERIFY/i);
+  const chain = authority.path('chain.pem');
+  writeFileSync(chain, Buffer.concat([leaf.cert, middle.cert]));
+  const whole = await start(t, { tls: own({ chain, key: leaf.key }) });
+  const socket = await secured(t, whole, authority);
+  assert.equal(socket.getPeerCertificate(true).issuerCertificate.subject.CN, 'middle');
 });
 
 test('RT11 ALPN: http/1.1, and nothing else', async (t) => {

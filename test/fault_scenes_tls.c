@@ -1,0 +1,3 @@
+#include "test/fault_play.h"
+
+const fault_scene fault_scenes_tls[] = {{.label = NULL}};
