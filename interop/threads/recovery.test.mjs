@@ -146,7 +146,7 @@ withThreads('sessions that move between loops', { recovery: true }, (on) => {
   });
 
   on('RC02 2000 at once take over sessions that look alive, wherever they are', async (t, server) => {
-    const count = isSanitized(server) ? 500 : 2000;
+    const count = isSanitized(server) ? 250 : 2000;
     const open = async () => {
       const all = [];
       while (all.length < count) {
