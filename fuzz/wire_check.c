@@ -288,6 +288,11 @@ static void end_message(wire_check *w)
     need(!w->text || is_utf8(data, len), "text that is no UTF-8");
     need(!w->text || (len > 0 && strchr("0123456b", data[0]) != NULL),
          "text that is no packet");
+    if (w->text) {
+        packet_check_text(&w->packets, data, len);
+    } else {
+        packet_check_binary(&w->packets);
+    }
     w->messages++;
     w->within = false;
     w->body_len = 0;
