@@ -136,6 +136,9 @@ static void close_flushed(eio_session *s)
                            SIO_OK);
         return;
     }
+    if (s->upgrade != NULL) {
+        return; /* it may ask there, or never here again; see is_between() */
+    }
     /* The peer will only hear of it when it asks; the transport waits for
      * that, and `gone` ends the session. */
     tp->ops->close(tp, EIO_CLOSE_LINGER);

@@ -19,7 +19,7 @@ import zlib
 STEPS = ['open', 'select', 'bytes', 'frame', 'handshake', 'get', 'post',
          'websocket', 'turn', 'pass', 'eof', 'reset', 'window', 'pieces',
          'refuse', 'hiccup', 'act', 'quick', 'settle', 'echo', 'open_at',
-         'other', 'stop_other', 'post_octets']
+         'other', 'stop_other', 'post_octets', 'jump']
 EIO3, JSONP, ORIGIN = 32, 64, 128  # of a request
 OF, DEFLATE = 64, 128              # of an upgrade
 FLAGS = {name: 1 << bit for bit, name in enumerate(
@@ -382,6 +382,8 @@ SEEDS = {
                          step('get', A)),
     'upgrade-closed': seed('', 'disconnected_server_namespace', *UPGRADE[:-1],
                            step('act', 0x41), text('5'), step('settle')),
+    'jump': seed('', 'requests', REQUESTS[0], step('jump', (0,)), REQUESTS[0],
+                 step('jump', (0xffff,)), step('pass', (1000,)), REQUESTS[0]),
     'preflight': seed('cors', 'http_requests', PREFLIGHT),
     'deflate-wrong': seed('deflate', 'peer_errors', step('websocket', DEFLATE),
                           step('frame', 0xc1, b'\xff\xff\xff')),

@@ -184,6 +184,7 @@ void rig_start(struct ev_loop *ev, uint64_t flags)
     rig.ev = ev;
     rig.flags = flags;
     rig.server[1] = NULL;
+    packet_check_packed(rig_on(RIG_MSGPACK));
     make_server(0, "/socket.io");
     if (rig_on(RIG_MOUNT)) {
         make_server(1, "/other");

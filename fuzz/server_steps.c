@@ -212,6 +212,11 @@ static void do_pass(void)
     fake_net_settle();
 }
 
+static void do_jump(void)
+{
+    fake_net_jump((int)input_two() - 0x8000);
+}
+
 static void do_act(void)
 {
     server_app_act(rig_app(other), input_byte());
@@ -246,6 +251,7 @@ static const step steps[] = {
     {fake_net_settle, "", false}, {do_echo, "", false},
     {do_open_at, "b", true},      {do_other, "", false},
     {rig_stop_other, "", true},   {do_post_octets, "bt", true},
+    {do_jump, "w", false},
 };
 
 unsigned steps_kinds(void)

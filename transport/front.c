@@ -55,6 +55,9 @@ static bool lead_elsewhere(tp_front *front, tp_http_conn *conn,
  */
 static bool has_word(sio_bytes text, sio_bytes word)
 {
+    if (text.len < word.len) {
+        return false; /* where there is no text there is no base to add to */
+    }
     const uint8_t *at = text.base, *end = at + text.len;
     while (at != NULL && (size_t)(end - at) >= word.len) {
         if (memcmp(at, word.base, word.len) == 0) {
