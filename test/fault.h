@@ -53,6 +53,16 @@ typedef struct fault {
 
 extern fault fault_now;
 
+/* Whose calls those of this thread are: the test's do not count, nor does what
+ * is done before a new thread runs. */
+typedef enum fault_thread {
+    FAULT_THREAD_NEW, /* counts, if it is the process's first one */
+    FAULT_THREAD_COUNTS,
+    FAULT_THREAD_TEST
+} fault_thread;
+
+extern _Thread_local fault_thread fault_here;
+
 /* For what may be called before a sanitizer has started. */
 #define FAULT_PLAIN                                                            \
     __attribute__((no_sanitize("address"), no_sanitize("thread"),              \

@@ -199,12 +199,34 @@ int __wrap_ferror(FILE *file)
     return reading_failed || __real_ferror(file);
 }
 
+/* What a thread is to run.  Enough for those that begin at the same time. */
+typedef struct start {
+    void *(*run)(void *arg);
+    void *arg;
+} start;
+
+static start starts[64];
+static unsigned next_start;
+
+static void *run_start(void *arg)
+{
+    start s = *(start *)arg;
+    fault_here = FAULT_THREAD_COUNTS;
+    void *result = s.run(s.arg);
+    fault_here = FAULT_THREAD_TEST;
+    return result;
+}
+
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
                           void *(*run)(void *arg), void *arg)
 {
-    return strikes(FAULT_THREAD)
-               ? fault_now.error
-               : __real_pthread_create(thread, attr, run, arg);
+    unsigned i = __atomic_fetch_add(&next_start, 1, __ATOMIC_RELAXED);
+    start *s = &starts[i % (sizeof(starts) / sizeof(starts[0]))];
+    if (strikes(FAULT_THREAD)) {
+        return fault_now.error;
+    }
+    *s = (start){run, arg};
+    return __real_pthread_create(thread, attr, run_start, s);
 }
 
 int __wrap_lstat64(const char *path, struct stat *st)

@@ -1,6 +1,8 @@
 #ifndef TEST_FAULT_SCENES_H
 #define TEST_FAULT_SCENES_H
 
+#include <stdatomic.h>
+
 #include "test/turn_rig.h"
 
 /* What clients do with a server, for tests in which the server's calls fail. */
@@ -30,10 +32,13 @@ const fault_scene *fault_scene_get(size_t index);
 const fault_scene *fault_scene_named(const char *label);
 
 /* How often the application was told of an error. */
-extern size_t fault_told;
+extern atomic_size_t fault_told;
 
 /* Makes the server, with all handlers; it does not listen yet. */
 void fault_scene_open(const fault_scene *scene, turn_rig *rig);
+
+/* Adds the handlers to a server that another one has made. */
+void fault_server_fill(sio_server *server);
 
 /* A client that has no part in the scene.  It joins `/quiet`, and later has to
  * hear its echo, with nothing failing. */

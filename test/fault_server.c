@@ -8,7 +8,7 @@
 /* The application of the scenes.  Where a call of it fails it goes on: the
  * client does not get what it waits for. */
 
-size_t fault_told;
+atomic_size_t fault_told;
 
 static void note(sio_error err)
 {
@@ -254,19 +254,24 @@ static void add(sio_namespace *nsp, sio_server *server)
     }
 }
 
+void fault_server_fill(sio_server *server)
+{
+    sio_namespace *root = sio_server_of(server, "/");
+    sio_namespace *quiet = sio_server_of(server, "/quiet");
+    sio_namespace *parent = sio_server_of_pattern(server, "/t-*");
+    REQUIRE(root != NULL && quiet != NULL && parent != NULL);
+    add(root, server);
+    add(parent, server);
+    REQUIRE(sio_namespace_on(quiet, "echo", on_echo, NULL) == SIO_OK);
+    REQUIRE(sio_namespace_use(root, on_middleware, server) == SIO_OK);
+    REQUIRE(sio_namespace_use_events(root, on_event, server) == SIO_OK);
+    REQUIRE(sio_server_on_http(server, "/who", on_who, NULL) == SIO_OK);
+}
+
 void fault_scene_open(const fault_scene *scene, turn_rig *rig)
 {
     turn_rig_prepare(rig, scene->change);
-    sio_server *server = rig->server;
-    sio_namespace *quiet = sio_server_of(server, "/quiet");
-    sio_namespace *parent = sio_server_of_pattern(server, "/t-*");
-    REQUIRE(quiet != NULL && parent != NULL);
-    add(rig->root, server);
-    add(parent, server);
-    REQUIRE(sio_namespace_on(quiet, "echo", on_echo, NULL) == SIO_OK);
-    REQUIRE(sio_namespace_use(rig->root, on_middleware, server) == SIO_OK);
-    REQUIRE(sio_namespace_use_events(rig->root, on_event, server) == SIO_OK);
-    REQUIRE(sio_server_on_http(server, "/who", on_who, NULL) == SIO_OK);
+    fault_server_fill(rig->server);
     if (scene->prepare != NULL) {
         scene->prepare(rig);
     }

@@ -124,63 +124,10 @@ static void test_scenes(void **state)
     assert_int_equal(silent, 0);
 }
 
-static bool listen_failed;
-
-static void on_log(void *arg, int level, const char *event, const char *text)
-{
-    (void)arg;
-    (void)level;
-    (void)text;
-    listen_failed |= strcmp(event, "listen_failed") == 0;
-}
-
-/* A server with two threads, up to where it would run. */
-static sio_error set_up(void)
-{
-    sio_server_config config = SIO_SERVER_CONFIG_DEFAULT;
-    config.host = "127.0.0.1";
-    config.port = 0;
-    config.threads = 2;
-    config.recovery = true;
-    config.deflate = true;
-    config.cors_origin = "https://*.example.com, https://example.org";
-    config.trusted_proxies = "10.0.0.0/8";
-    config.max_sessions_per_address = 10;
-    config.on_log = on_log;
-    fault_now.on = true;
-    sio_server *server = sio_server_new(&config);
-    sio_error err = SIO_ERR_NO_MEMORY;
-    sio_namespace *nsp = server == NULL ? NULL : sio_server_of(server, "/a");
-    if (nsp != NULL && sio_server_of_pattern(server, "/t-*") != NULL) {
-        err = sio_server_listen(server);
-    }
-    fault_now.on = false;
-    sio_server_free(server);
-    return err;
-}
-
-static void test_setup(void **state)
-{
-    sio_error err;
-    size_t at = 0;
-    (void)state;
-    do {
-        fault_now = (fault){.at = at++};
-        err = set_up();
-        assert_true(err == SIO_OK || fault_has_struck());
-        assert_true(err == SIO_OK || err == SIO_ERR_NO_MEMORY ||
-                    (err == SIO_ERR_ADDRESS && listen_failed));
-    } while (fault_has_struck());
-    assert_int_equal(err, SIO_OK);
-    assert_true(at > 10);
-    print_message("# setup: %zu failures survived\n", at - 1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenes),
-        cmocka_unit_test(test_setup),
     };
     fault_alloc_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@
 int __real_clock_gettime(clockid_t clock, struct timespec *ts);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
 
-static time_t ahead; /* seconds */
+static atomic_llong ahead; /* seconds */
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
 {
@@ -68,10 +68,15 @@ __attribute__((format(printf, 1, 2))) static void debug(const char *format, ...)
     }
 }
 
+void turn_rig_pass_time(void)
+{
+    ahead += TIMEOUT_S;
+}
+
 void turn_rig_log(void *arg, int level, const char *event, const char *text)
 {
     turn_rig *rig = arg;
-    rig->logged += level < SIO_LOG_DEBUG;
+    atomic_fetch_add(&rig->logged, level < SIO_LOG_DEBUG);
     debug("%d %s: %s", level, event, text);
 }
 

@@ -1,6 +1,7 @@
 #ifndef TEST_TURN_RIG_H
 #define TEST_TURN_RIG_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,7 +19,7 @@ typedef struct turn_rig {
     sio_namespace *root;
     uint16_t port, secure_port; /* the latter: of a scene that needs one */
     sio_server *inner;          /* of a scene that mounts one; or NULL */
-    uint64_t logged;            /* lines of the log, but those for debugging */
+    atomic_ullong logged;       /* lines of the log, but those for debugging */
 } turn_rig;
 
 /* For a config's on_log, with the rig as its `arg`. */
@@ -43,6 +44,9 @@ void turn_rig_turn(turn_rig *rig);
 /* What the server has told of that is out of order: lines of the log, and
  * counters of what was refused, or closed by the server. */
 uint64_t turn_rig_signs(const turn_rig *rig);
+
+/* Moves the server's clock behind all timeouts that run. */
+void turn_rig_pass_time(void);
 
 /* Closes who is in `/`, and turns, with nothing failing, until so many sessions
  * and connections are left. */
