@@ -2,9 +2,10 @@
 
 fault fault_now = {.at = FAULT_NEVER};
 
-FAULT_PLAIN bool fault_strikes(void)
+FAULT_PLAIN bool fault_strikes(fault_call which)
 {
-    if (!__atomic_load_n(&fault_now.on, __ATOMIC_RELAXED)) {
+    if (which != fault_now.which ||
+        !__atomic_load_n(&fault_now.on, __ATOMIC_RELAXED)) {
         return false;
     }
     size_t nth = __atomic_fetch_add(&fault_now.count, 1, __ATOMIC_RELAXED);

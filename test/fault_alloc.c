@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <link.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -32,6 +34,7 @@ void *REAL(realloc)(void *memory, size_t size);
 void *REAL_ALIGNED(size_t alignment, size_t size);
 void REAL(free)(void *memory);
 
+#define CALLER __builtin_return_address(0)
 #define OURS FAULT_PLAIN __attribute__((visibility("default"), noinline))
 
 static size_t allocated, freed;
@@ -44,9 +47,25 @@ FAULT_PLAIN static void *note(void *memory)
     return memory;
 }
 
-FAULT_PLAIN static bool strikes(void)
+/* Where libmbedcrypto's code lies, and which of its calls count. */
+static struct {
+    uintptr_t from, to;
+    size_t one_in, calls;
+} thin = {.one_in = 1};
+
+FAULT_PLAIN static bool is_passed_over(const void *caller)
 {
-    if (!fault_strikes()) {
+    uintptr_t at = (uintptr_t)caller;
+    if (at < thin.from || at >= thin.to) {
+        return false;
+    }
+    return thin.one_in == 0 || thin.calls++ % thin.one_in != 0;
+}
+
+FAULT_PLAIN static bool strikes(const void *caller)
+{
+    if (!__atomic_load_n(&fault_now.on, __ATOMIC_RELAXED) ||
+        is_passed_over(caller) || !fault_strikes(FAULT_MEMORY)) {
         return false;
     }
     errno = ENOMEM;
@@ -55,17 +74,17 @@ FAULT_PLAIN static bool strikes(void)
 
 OURS void *malloc(size_t size)
 {
-    return strikes() ? NULL : note(REAL(malloc)(size));
+    return strikes(CALLER) ? NULL : note(REAL(malloc)(size));
 }
 
 OURS void *calloc(size_t count, size_t size)
 {
-    return strikes() ? NULL : note(REAL(calloc)(count, size));
+    return strikes(CALLER) ? NULL : note(REAL(calloc)(count, size));
 }
 
 OURS void *realloc(void *memory, size_t size)
 {
-    if (strikes()) {
+    if (strikes(CALLER)) {
         return NULL;
     }
     void *moved = REAL(realloc)(memory, size);
@@ -74,7 +93,7 @@ OURS void *realloc(void *memory, size_t size)
 
 OURS void *aligned_alloc(size_t alignment, size_t size)
 {
-    return strikes() ? NULL : note(REAL_ALIGNED(alignment, size));
+    return strikes(CALLER) ? NULL : note(REAL_ALIGNED(alignment, size));
 }
 
 OURS char *strndup(const char *text, size_t len)
@@ -101,6 +120,27 @@ OURS void free(void *memory)
     REAL(free)(memory);
 }
 
+void fault_alloc_thin(size_t one_in)
+{
+    thin.one_in = one_in;
+    thin.calls = 0;
+}
+
+static int find_code(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    (void)arg;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        if (part->p_type == PT_LOAD && (part->p_flags & PF_X) != 0 &&
+            strstr(info->dlpi_name, "libmbedcrypto") != NULL) {
+            thin.from = info->dlpi_addr + part->p_vaddr;
+            thin.to = thin.from + part->p_memsz;
+        }
+    }
+    return 0;
+}
+
 size_t fault_alloc_live(void)
 {
     return __atomic_load_n(&allocated, __ATOMIC_RELAXED) -
@@ -120,5 +160,6 @@ static void *past_the_hook(void *memory, long size)
 void fault_alloc_init(void)
 {
     ev_set_allocator(past_the_hook);
+    (void)dl_iterate_phdr(find_code, NULL);
     tzset(); /* libc keeps what it reads there */
 }

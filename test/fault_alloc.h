@@ -14,6 +14,12 @@
 /* Has libev go past the hook, and libc have what it keeps.  First of all. */
 void fault_alloc_init(void);
 
+/*
+ * Of the calls of mbedTLS's arithmetic, of which a handshake has thousands, one
+ * in so many counts from now on; 1: each, 0: none.  All others count.
+ */
+void fault_alloc_thin(size_t one_in);
+
 /* Blocks that are allocated and not freed, over all libraries but libev. */
 size_t fault_alloc_live(void);
 

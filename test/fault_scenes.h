@@ -17,8 +17,7 @@ typedef struct fault_scene {
      * put in order when it has been freed; or NULL. */
     void (*prepare)(turn_rig *rig);
     void (*finish)(void);
-    unsigned stride; /* one in so many failures is tried, unless FAULT_ALL is
-                        set; 0: each */
+    size_t thin; /* for fault_alloc_thin(), unless FAULT_ALL is set */
 } fault_scene;
 
 /* Those of a file; the last one has no label. */

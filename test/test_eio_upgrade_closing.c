@@ -80,7 +80,9 @@ static void close_between(int end, bool packet)
     }
     expect_but_noops(client->mt, by_poll);
     assert_int_equal(client->events[RIG_CLOSED], 1);
+    /* Where nobody is told of an upgrade, none is counted. */
     assert_int_equal(client->events[RIG_UPGRADED], 0);
+    assert_int_equal(rig.counters[SIO_COUNTER_UPGRADES], 0);
     assert_int_equal(client->reason, EIO_REASON_FORCED_CLOSE);
     assert_false(memory_transport_alive(ws));
     assert_int_equal(rig.counters[SIO_COUNTER_SESSIONS], 0);

@@ -24,12 +24,18 @@ static void settle(const fault_scene *scene)
     fault_bystander_check(&bystander, scene->msgpack);
 }
 
+static size_t thin_of(const fault_scene *scene)
+{
+    return scene->thin == 0 || getenv("FAULT_ALL") != NULL ? 1 : scene->thin;
+}
+
 /* Whoever got less than it should have is told of: in the log, by a counter,
  * or by an error to the application. */
 static void fail_one(const fault_scene *scene, size_t at, bool lasting)
 {
     uint64_t signs = turn_rig_signs(&rig) + fault_told;
     fault_now = (fault){.lasting = lasting, .at = at};
+    fault_alloc_thin(thin_of(scene));
     bool ok = scene->play(&rig);
     bool struck = fault_has_struck();
     survived += struck;
@@ -45,12 +51,9 @@ static void fail_each(const fault_scene *scene, size_t calls)
 {
     const char *only = getenv("FAULT_AT");
     size_t from = only == NULL ? 0 : strtoul(only, NULL, 10);
-    size_t to = only == NULL ? calls : from + 1, stride = scene->stride;
-    if (stride == 0 || getenv("FAULT_ALL") != NULL) {
-        stride = 1;
-    }
+    size_t to = only == NULL ? calls : from + 1;
     for (int lasting = 0; lasting < 2; lasting++) {
-        for (size_t at = from; at < to; at += stride) {
+        for (size_t at = from; at < to; at++) {
             fail_one(scene, at, lasting != 0);
         }
     }
@@ -77,6 +80,7 @@ static void close_rig(const fault_scene *scene)
 static size_t play_once(const fault_scene *scene)
 {
     fault_now.count = 0;
+    fault_alloc_thin(thin_of(scene));
     if (!scene->play(&rig)) {
         fail_msg("%s fails by itself", scene->label);
     }

@@ -5,6 +5,7 @@
 #include <ev.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,17 +15,37 @@
 
 #define REQUIRE(cond) ((cond) ? (void)0 : abort())
 
+/* Seconds; longer than each timeout of the server. */
+#define TIMEOUT_S 10
+
 /* Turns without news after which nothing comes any more, once something has
  * failed: what the server does about it takes two or three. */
 #define QUIET_TURNS 8
 
+/* Turns after which all has been done that waits for no timeout. */
+#define SETTLE_TURNS 16
+
 /* Milliseconds in which it has to come when nothing has failed. */
 #define PATIENCE_MS 20000
+
+/* The clock of the server is moved on where a timeout is waited for, so that
+ * none strikes while the test is slow. */
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+
+static time_t ahead; /* seconds */
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+    int rc = __real_clock_gettime(clock, ts);
+    ts->tv_sec += clock == CLOCK_MONOTONIC ? ahead : 0;
+    return rc;
+}
 
 static uint64_t now_ms(void)
 {
     struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    __real_clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
@@ -35,13 +56,35 @@ static void rest(void)
 
 /* ---------------------------------------------------------------- server -- */
 
+/* For people: FAULT_LOG=1. */
+__attribute__((format(printf, 1, 2))) static void debug(const char *format, ...)
+{
+    va_list list;
+    if (getenv("FAULT_LOG") != NULL) {
+        va_start(list, format);
+        (void)vfprintf(stderr, format, list);
+        va_end(list);
+        (void)fputc('\n', stderr);
+    }
+}
+
 void turn_rig_log(void *arg, int level, const char *event, const char *text)
 {
     turn_rig *rig = arg;
     rig->logged += level < SIO_LOG_DEBUG;
-    if (getenv("FAULT_LOG") != NULL) {
-        (void)fprintf(stderr, "%d %s: %s\n", level, event, text);
-    }
+    debug("%d %s: %s", level, event, text);
+}
+
+void turn_rig_set_timeouts(sio_server_config *config)
+{
+    config->ping_interval_ms = INT32_MAX; /* nobody answers */
+    config->connect_timeout_ms = 5000;    /* who got no answer never joins */
+    config->upgrade_timeout_ms = 5000;
+    config->keep_alive_ms = 5000;
+    config->header_timeout_ms = 5000;
+    config->body_timeout_ms = 5000;
+    config->close_timeout_ms = 5000;
+    config->stop_timeout_ms = 5000;
 }
 
 void turn_rig_prepare(turn_rig *rig, void (*change)(sio_server_config *config))
@@ -57,14 +100,7 @@ void turn_rig_prepare(turn_rig *rig, void (*change)(sio_server_config *config))
     config.on_log = turn_rig_log;
     config.arg = rig;
     config.log_level = SIO_LOG_DEBUG;
-    config.ping_interval_ms = 3600000; /* nobody answers */
-    config.connect_timeout_ms = 50;    /* who got no answer never joins */
-    config.upgrade_timeout_ms = 50;
-    config.keep_alive_ms = 50;
-    config.header_timeout_ms = 50;
-    config.body_timeout_ms = 50;
-    config.close_timeout_ms = 20;
-    config.stop_timeout_ms = 500;
+    turn_rig_set_timeouts(&config);
     if (change != NULL) {
         change(&config);
     }
@@ -90,9 +126,12 @@ void turn_rig_free(turn_rig *rig)
         sio_server_stop(rig->inner);
     }
     uint64_t end = now_ms() + PATIENCE_MS;
-    while (!sio_server_closed(rig->server) ||
-           (rig->inner != NULL && !sio_server_closed(rig->inner))) {
+    for (unsigned turns = 0;
+         !sio_server_closed(rig->server) ||
+         (rig->inner != NULL && !sio_server_closed(rig->inner));
+         turns++) {
         REQUIRE(now_ms() < end);
+        ahead += turns > SETTLE_TURNS ? TIMEOUT_S : 0;
         ev_run(rig->ev, EVRUN_NOWAIT);
     }
     sio_server_free(rig->server);
@@ -155,7 +194,7 @@ void turn_rig_settle(turn_rig *rig, uint64_t sessions, uint64_t connections)
 {
     uint64_t end = now_ms() + PATIENCE_MS;
     fault_now = (fault){.at = FAULT_NEVER};
-    for (;;) {
+    for (unsigned turns = 0;; turns++) {
         /* Those whose clients do not know that they are there. */
         disconnect(sio_server_of(rig->server, "/"));
         if (rig->inner != NULL) {
@@ -172,7 +211,10 @@ void turn_rig_settle(turn_rig *rig, uint64_t sessions, uint64_t connections)
                           (unsigned)s, (unsigned)c);
             abort();
         }
-        rest();
+        if (turns > SETTLE_TURNS) {
+            ahead += TIMEOUT_S;
+            rest();
+        }
     }
 }
 
@@ -312,6 +354,7 @@ bool turn_client_copy(turn_client *c, const char *want, char *out, size_t cap)
     unsigned quiet = 0;
     while (!take(c, want, out, cap)) {
         if (c->ended) {
+            debug("%s: ended, behind %s", want, c->in);
             return false;
         }
         turn_rig_turn(c->rig);

@@ -24,7 +24,10 @@ typedef struct turn_rig {
 /* For a config's on_log, with the rig as its `arg`. */
 void turn_rig_log(void *arg, int level, const char *event, const char *text);
 
-/* Makes it, with short timeouts; `change`, unless NULL, may change the
+/* Timeouts of five seconds, which turn_rig_settle() has pass at once. */
+void turn_rig_set_timeouts(sio_server_config *config);
+
+/* Makes it, with these timeouts; `change`, unless NULL, may change the
  * configuration.  Nothing may fail. */
 void turn_rig_prepare(turn_rig *rig, void (*change)(sio_server_config *config));
 

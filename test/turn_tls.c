@@ -1,6 +1,7 @@
 #include "test/turn_tls.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -111,6 +112,9 @@ static ssize_t result(int n)
         errno = EAGAIN;
         return -1;
     }
+    if (n < 0 && getenv("FAULT_LOG") != NULL) {
+        (void)fprintf(stderr, "TLS ends: -0x%04x\n", (unsigned)-n);
+    }
     return n > 0 ? n : 0;
 }
 
@@ -149,6 +153,11 @@ void turn_tls_dial(turn_client *c, turn_rig *rig, const char *host,
     }
     mbedtls_ssl_set_bio(&s->ssl, c, push, pull, NULL);
     c->pipe = &tls_pipe;
+}
+
+bool turn_tls_has_session(void)
+{
+    return tls.kept;
 }
 
 void turn_tls_keep(const turn_client *c)

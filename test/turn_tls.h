@@ -16,6 +16,8 @@ void turn_tls_dial(turn_client *c, turn_rig *rig, const char *host,
 /* Keeps the session, if the handshake is over. */
 void turn_tls_keep(const turn_client *c);
 
+bool turn_tls_has_session(void);
+
 /* Frees what is kept. */
 void turn_tls_deinit(void);
 

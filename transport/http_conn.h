@@ -145,6 +145,10 @@ void tp_http_answer_send(tp_http_conn *conn, const tp_http_answer *answer);
 uint8_t *tp_http_answer_begin(tp_http_conn *conn, const tp_http_answer *answer,
                               size_t len);
 
+/* Sends an answer that is ready at once, and not at the end of the turn; of a
+ * file one piece a turn does. */
+void tp_http_answer_hurry(tp_http_conn *conn);
+
 /* Answers with a bare text, and ends the connection: the form of refusals to
  * upgrade (`extra` as above). */
 void tp_http_answer_refusal(tp_http_conn *conn, int status, sio_bytes extra,
