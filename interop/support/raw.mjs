@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 
-export const LIMIT = 10_000; // ms; of every wait unless the call says otherwise
+export const LIMIT = 30_000; // ms; of every wait unless the call says otherwise
 export const RS = '\x1e';
 
 /** For the options of a server whose pings, and whose time to join a namespace,

@@ -160,7 +160,8 @@ class Actor {
       this.socket.emit('survey', 2000, this.room);
       const [err, answers, expected] = await came;
       assert.ok(err === 0 ? answers.length === expected : answers.length < expected, `${err} ${answers} ${expected}`);
-      assert.ok(answers.includes(this.socket.id));
+      // Without it, time may have run out for anybody.
+      if (err === 0) assert.ok(answers.includes(this.socket.id));
     },
     count: async () => {
       const came = [next(this.socket, 'counted'), next(this.socket, 'fetched')];
