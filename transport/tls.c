@@ -252,6 +252,12 @@ static void end_reading(tp_tls *tls, int code)
         tp_tls_tell_ended(tls, SIO_OK);
         return;
     }
+    if (code == MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE && !tls->alerted) {
+        /* It leaves this one to its caller. */
+        (void)mbedtls_ssl_send_alert_message(
+            &tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+            MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
+    }
     tls->dead = true;
     tp_tls_error_text(code, why, sizeof(why));
     tp_tls_note_failure(tls, SIO_ERR_TLS, why);

@@ -235,6 +235,7 @@ static void open_up(tp_tls *tls)
         tp_tls_count(tls, SIO_COUNTER_TLS_RESUMED);
     }
     note_subject(tls);
+    tp_tls_end_handshake(tls);
     tp_tls_give_back(tls);
     tp_tls_flush(tls);
     tp_tls_sync_pause(tls);

@@ -136,6 +136,10 @@ bool tp_tls_borrow_out(tp_tls *tls);
 /* Gives back what is not in use.  The rest goes with `ssl`. */
 void tp_tls_give_back(tp_tls *tls);
 
+/* Frees what a handshake that is over has left.  Of one of TLS 1.3, mbedTLS 3.6
+ * keeps 5 KiB, its keys among them, as long as the connection is there. */
+void tp_tls_end_handshake(tp_tls *tls);
+
 void tp_tls_pool_deinit(tp_tls_pool *pool);
 
 #endif
