@@ -454,6 +454,11 @@ static void on_input(void *owner, uint8_t *data, size_t len)
  * the peer does so too. */
 void tp_http_conn_next(tp_http_conn *c)
 {
+    tp_http_waiter *waiter = c->waiter;
+    if (waiter != NULL) {
+        c->waiter = NULL;
+        waiter->left(waiter);
+    }
     if (!c->keep_alive || c->peer_ended) {
         tp_http_conn_linger(c);
         return;

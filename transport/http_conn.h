@@ -71,6 +71,10 @@ typedef struct tp_http_waiter {
     /* There is nothing to answer any more: the connection has ended (CLOSED),
      * or the request was refused here, for what `why` says. */
     void (*lost)(struct tp_http_waiter *self, sio_error why);
+
+    /* The answer has left; told to one who became the waiter when he had
+     * answered.  May be NULL for others. */
+    void (*left)(struct tp_http_waiter *self);
 } tp_http_waiter;
 
 /* A part of the answer that is fetched piece by piece while the connection
