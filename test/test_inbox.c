@@ -123,8 +123,10 @@ static void test_closing(void **state)
         assert_int_equal(sio_inbox_init(&d.box), SIO_OK);
         post(&d, 0);
         post(&d, 1);
+        assert_false(sio_inbox_closed(&d.box));
         sio_inbox_close(&d.box);
         sio_inbox_close(&d.box);
+        assert_true(sio_inbox_closed(&d.box));
         assert_true(is_readable(&d.box, 0));
 
         note *late = new_note(&d, 0, 2);
@@ -171,6 +173,7 @@ static void test_reopening(void **state)
     assert_int_equal(d.ran, 0);
     sio_inbox_close(&d.box);
     sio_inbox_reopen(&d.box);
+    assert_false(sio_inbox_closed(&d.box));
     assert_int_equal(d.ran, 1);
     assert_false(is_readable(&d.box, 0));
     post(&d, 1);
