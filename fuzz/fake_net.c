@@ -17,6 +17,7 @@ static struct {
     struct ev_loop *ev;
     ev_check check;
     uint64_t now_us, random;
+    double wall;             /* seconds since 1970 when the time was 0 */
     int places[FAKE_PLACES]; /* descriptors that are listened at, or -1 */
     bool unix_place[FAKE_PLACES];
     int accept_error, connects;
@@ -341,7 +342,7 @@ ssize_t __wrap_getrandom(void *out, size_t len, unsigned flags)
 ev_tstamp __wrap_ev_now(struct ev_loop *ev)
 {
     (void)ev;
-    return 1.7e9 + (double)net.now_us / 1e6;
+    return net.wall + (double)net.now_us / 1e6;
 }
 
 /* --------------------------------------------------------------- the script --
@@ -377,6 +378,7 @@ void fake_net_begin(struct ev_loop *ev)
     net.ev = ev;
     net.now_us = 1000000000;
     net.random = 1;
+    fake_net_jump(0);
     for (int i = 0; i < FAKE_PLACES; i++) {
         net.places[i] = -1;
     }
@@ -457,4 +459,9 @@ void fake_net_settle(void)
 void fake_net_pass(uint64_t ms)
 {
     net.now_us += ms * 1000;
+}
+
+void fake_net_jump(int hours)
+{
+    net.wall = 1.7e9 + hours * 3600.0;
 }

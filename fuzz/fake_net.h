@@ -69,4 +69,7 @@ void fake_net_settle(void);
 /* Lets time pass, without a turn. */
 void fake_net_pass(uint64_t ms);
 
+/* Sets the wall clock so many hours from where it would be. */
+void fake_net_jump(int hours);
+
 #endif

@@ -2,10 +2,11 @@
 
 #include "base/query.h"
 #include "base/utf8.h"
+#include "transport/front_impl.h"
 #include "transport/jsonp.h"
 
 #define REQUIRE(cond) ((cond) ? (void)0 : abort())
-#define SIZE_MAX_IN 2048
+#define SIZE_MAX_IN 1024
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -117,6 +118,34 @@ static void check_pairs(sio_bytes query)
     }
     sio_bytes name, value;
     REQUIRE(!sio_query_next(&it, &name, &value));
+}
+
+/* One pass over the query gives what looking for each name does. */
+static void check_known(sio_bytes query)
+{
+    tp_front_query all;
+    tp_front_query_read(&all, query);
+    const struct {
+        sio_bytes name, got;
+    } known[] = {
+        {SIO_LIT("transport"), all.transport},
+        {SIO_LIT("sid"), all.sid},
+        {SIO_LIT("EIO"), all.eio},
+        {SIO_LIT("b64"), all.b64},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        sio_bytes raw = {NULL, 0};
+        bool found = sio_query_get(query, known[i].name, &raw);
+        REQUIRE(found == (known[i].got.base != NULL));
+        text want = {.len = 0};
+        if (raw.len > TP_FRONT_VALUE_MAX) {
+            REQUIRE(sio_bytes_eq(known[i].got, raw));
+        } else if (found) {
+            want = decoded(raw);
+            REQUIRE(same(&want, known[i].got));
+        }
+        REQUIRE(!sio_query_is_plain(raw) || sio_bytes_eq(known[i].got, raw));
+    }
 }
 
 /* ---------------------------------------------------------- a round trip -- */
@@ -303,6 +332,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     sio_bytes in = {copy, size};
     check_pairs(in);
+    check_known(in);
     check_round_trip(in);
     check_script(in);
     check_form(in);

@@ -19,7 +19,7 @@ import zlib
 STEPS = ['open', 'select', 'bytes', 'frame', 'handshake', 'get', 'post',
          'websocket', 'turn', 'pass', 'eof', 'reset', 'window', 'pieces',
          'refuse', 'hiccup', 'act', 'quick', 'settle', 'echo', 'open_at',
-         'other', 'stop_other', 'post_octets']
+         'other', 'stop_other', 'post_octets', 'jump']
 EIO3, JSONP, ORIGIN = 32, 64, 128  # of a request
 OF, DEFLATE = 64, 128              # of an upgrade
 FLAGS = {name: 1 << bit for bit, name in enumerate(
@@ -27,7 +27,7 @@ FLAGS = {name: 1 << bit for bit, name in enumerate(
     'small_backlog refuse cookie cors per_address handshakes rate disconnect '
     'warn skip proxies event_rules few_acks cleanup initial keep_alive '
     'no_takeover deflate_all moody slow drain free places mount small_windows '
-    'again'.split())}
+    'again packets outgoing'.split())}
 FLAG_BYTES = 5
 PLAIN, PROXY, UNIX = range(3)      # places
 
@@ -169,6 +169,30 @@ REQUESTS = [
     raw('GET /socket.io/?EIO=4&transport=polling HTTP/1.0\r\n\r\n'),
     step('open'), raw('GET /\r\n\r\n')]
 
+ASKED = ('GET /socket.io/?EIO=4&transport=websocket&a=b+%C3%A9&a=%ff&%00=1&x '
+         'HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n'
+         'Connection: Upgrade\r\nCookie: a=b\r\nCookie: c=d\r\nX-E: \xe9\r\n'
+         'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+         'Sec-WebSocket-Version: 13\r\n\r\n')
+CONTROL = [step('frame', 0x89, 'hey'), step('frame', 0x01, '42["ec'),
+           step('frame', 0x8a, ''), step('frame', 0x00, 'ho",'),
+           step('frame', 0x80, '1]')]
+B64 = ('GET /socket.io/?EIO=3&transport=websocket&b64=1 HTTP/1.1\r\nHost: h\r\n'
+       'Upgrade: websocket\r\nConnection: Upgrade\r\n'
+       'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+       'Sec-WebSocket-Version: 13\r\n\r\n')
+# Two who are told of all, one of whom reads little.
+CROWD = [WS, JOIN, text('42["join",1]'), step('open'), WS, JOIN,
+         text('42["join",1]'), step('window', (30,)),
+         *[text('42["all","%s"]' % ('m' * 50))] * 3, step('act', 0),
+         step('act', 5), step('select', 1), text('42["say",1]'),
+         text('42["Q"]'), text('430[1]'), step('select', 2),
+         step('window', (9,)), step('pass', (5,)), step('window', (0xffff,)),
+         step('settle'), text('430[2]')]
+PREFLIGHT = raw('OPTIONS /socket.io/?EIO=4 HTTP/1.1\r\nHost: h\r\n'
+                'Origin: http://x.b.example\r\n'
+                'Access-Control-Request-Method: POST\r\n'
+                'Access-Control-Request-Headers: x-a\r\n\r\n')
 PROXIED = [step('open_at', PROXY),
            raw('PROXY TCP4 192.0.2.1 192.0.2.9 1 2\r\n'), WS, JOIN,
            text('42["echo"]'), step('open_at', PROXY),
@@ -271,6 +295,98 @@ SEEDS = {
                     *OTHER),
     'mounted-ends': seed('mount', 'other_events', *OTHER[:9],
                          step('stop_other'), step('open'), WS),
+    'curious': seed('', 'read events', step('bytes', ASKED), JOIN,
+                    text('40/chat,{"token":"x"}'), text('42["join","x"]'),
+                    text('42["read","s",{"a":1},[2.5e3,null]]'),
+                    text('42["read",-7]'), text('42["read",true]'),
+                    text('42["read",1.5]'), text('42["info"]'),
+                    text('42["both"]'), text('452-["read",'
+                         '{"_placeholder":true,"num":1},'
+                         '{"_placeholder":true,"num":0}]'), binary(b'a'),
+                    binary(b'')),
+    'curious-msgpack': seed('msgpack', 'read binaries', WS, packet(0),
+                            packet(2, ['read', b'\1', [None, True]]),
+                            packet(2, ['info']), packet(2, ['both'])),
+    'waits': seed('event_rules packets outgoing', 'rules claims late failed '
+                  'packets outgoing drained', WS, JOIN, text('42["?"]'),
+                  text('40/ask-1,{"a":[1]}'), step('open'),
+                  raw('POST /later HTTP/1.1\r\nHost: h\r\n'
+                      'Content-Length: 2\r\n\r\nab'), step('act', 2),
+                  step('select', 1), text('42/ask-1,["echo"]'),
+                  text('421["!"]'), text('42["Q"]'), text('430["x"]'),
+                  step('act', 6), step('act', 4), step('act', 5)),
+    'filtered': seed('', 'http_requests', raw(
+        'GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: h\r\n'
+        'X-Refuse: tea\r\n\r\n')),
+    'control': seed('', 'events disconnected_transport_close', WS, JOIN,
+                    *CONTROL, step('frame', 0x88, b'\x03\xe8bye'),
+                    step('eof')),
+    'close-answered': seed('', 'disconnected_server_namespace', WS, JOIN,
+                           text('42["close"]'),
+                           step('frame', 0x88, b'\x03\xe8'), step('eof')),
+    'crowd': seed('', 'events gathered', *CROWD),
+    'crowd-deflate': seed('deflate deflate_all', 'events', *CROWD[:3],
+                          step('open'), step('websocket', DEFLATE), JOIN,
+                          *CROWD[6:]),
+    'eio3-query': seed('eio3', 'events', step('websocket', EIO3),
+                       text('40/chat?token=a+%C3%A9&b'), text('42/chat,["read",1]'),
+                       text('40/dyn-1?x'), text('41/chat?a=b')),
+    'eio3-base64': seed('eio3', 'binaries', raw(B64),
+                        text('451-["bin",{"_placeholder":true,"num":0}]'),
+                        text('b4AAEC/w=='), text('42["both"]')),
+    'attachments': seed('', 'attachment_timeouts', WS, JOIN, BINARY[0],
+                        *[step('pass', (20000,)), text('3')] * 4),
+    'attachments-wrong': seed('', 'peer_errors', WS, JOIN, BINARY[0],
+                              text('42["echo"]')),
+    'rooms': seed('', 'limited_rooms', WS, JOIN,
+                  *[text('42["join",%d]' % i) for i in range(6)],
+                  *[text('42["leave",%d]' % i) for i in range(6)],
+                  text('42["others",2]')),
+    'namespaces-many': seed('', 'limited_namespaces', WS, JOIN,
+                            *[text('40/dyn-%d' % i) for i in range(6)]),
+    'connect-error': seed('', 'peer_errors', WS, JOIN, text('44{"a":1}')),
+    'twice': seed('', 'peer_errors', WS, JOIN, JOIN, text('42["echo"]'),
+                  step('open'), step('websocket', OF | A)),
+    'polling-overlap': seed('', 'disconnected_transport_error',
+                            step('handshake', 0), step('post', A, '40'),
+                            step('get', A), step('get', A), step('open'),
+                            step('get', A)),
+    'polling-posts': seed('', 'peer_errors', step('handshake', 0),
+                          raw('POST /socket.io/?EIO=4&transport=polling&sid=B '
+                              'HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n'
+                              '40'), step('open'), step('post', A, '40')),
+    'polling-chunked': seed('', 'events', step('handshake', 0),
+                            step('post', A, '40'),
+                            raw('POST /socket.io/?EIO=4&transport=polling&sid=B '
+                                'HTTP/1.1\r\nHost: h\r\n'
+                                'Transfer-Encoding: chunked\r\n\r\n'
+                                '5;a=b\r\n42["a\r\n2\r\n"]\r\n0\r\n\r\n'),
+                            step('get', A)),
+    'polling-closes': seed('', 'disconnected_transport_close',
+                           step('handshake', 0), step('post', A, '40'),
+                           step('get', A), step('get', A), step('open'),
+                           step('post', A, '1')),
+    'polling-rate': seed('rate', 'rate_throttled', step('handshake', 0),
+                         step('post', A, '\x1e'.join(['40'] + ['42["a"]'] * 25)),
+                         step('get', A), step('post', A, '42["b"]'),
+                         step('pass', (1000,)), step('get', A)),
+    'polling-large': seed('small_payload', 'http_errors', step('handshake', 0),
+                          step('post', A, '4' * 200), step('get', A)),
+    'body-late': seed('', 'http_errors', step('handshake', 0),
+                      raw('POST /socket.io/?EIO=4&transport=polling&sid=B '
+                          'HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n40'),
+                      step('pass', (30000,)), step('pass', (31000,)),
+                      step('open'), raw('GET /'), step('pass', (16000,))),
+    'upgrade-late': seed('', 'events', *UPGRADE[:-1], step('pass', (11000,)),
+                         step('open'), step('post', A, '42["echo"]'),
+                         step('get', A)),
+    'upgrade-closed': seed('', 'disconnected_server_namespace', *UPGRADE[:-1],
+                           step('act', 0x41), text('5'), step('settle')),
+    'jump': seed('', 'requests', REQUESTS[0], step('jump', (0,)), REQUESTS[0],
+                 step('jump', (0xffff,)), step('pass', (1000,)), REQUESTS[0]),
+    'preflight': seed('cors', 'http_requests', PREFLIGHT),
+    'deflate-wrong': seed('deflate', 'peer_errors', step('websocket', DEFLATE),
+                          step('frame', 0xc1, b'\xff\xff\xff')),
     'again': seed('again mount places', 'lives events', WS, JOIN,
                   text('42["echo"]')),
 }

@@ -40,12 +40,21 @@ void reach_app(const server_app *app, bool other)
     reach_noted("binaries", app->binaries);
     reach_noted("asked", app->asked);
     reach_noted("answers", app->answers);
+    reach_noted("gathered", app->gathered);
     reach_noted("requests", app->requests);
     reach_noted("verdicts", app->verdicts);
     reach_noted("waited", app->waited);
     reach_noted("acks", app->acks);
     reach_noted("proxied", app->proxied);
     reach_noted("unix", app->local);
+    reach_noted("read", app->read);
+    reach_noted("packets", app->packets);
+    reach_noted("outgoing", app->outgoing);
+    reach_noted("drained", app->drained);
+    reach_noted("failed", app->failed);
+    reach_noted("rules", app->rules);
+    reach_noted("claims", app->claims);
+    reach_noted("late", app->late);
 }
 
 static bool is_reached(const char *name, size_t len)

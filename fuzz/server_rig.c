@@ -152,7 +152,10 @@ static void make_server(size_t i, const char *path)
     server_app_configure(&rig.app[i], &c, !rig_on(RIG_RANDOM_IDS));
     rig.server[i] = sio_server_new(&c);
     need(rig.server[i] != NULL, "a good configuration is refused");
-    server_app_start(&rig.app[i], rig.server[i], rig_on(RIG_EVENT_RULES));
+    server_app_start(&rig.app[i], rig.server[i],
+                     (server_app_habits){rig_on(RIG_EVENT_RULES),
+                                         rig_on(RIG_PACKETS),
+                                         rig_on(RIG_OUTGOING)});
 }
 
 /* At all places, and with the one that is mounted. */
@@ -181,6 +184,7 @@ void rig_start(struct ev_loop *ev, uint64_t flags)
     rig.ev = ev;
     rig.flags = flags;
     rig.server[1] = NULL;
+    packet_check_packed(rig_on(RIG_MSGPACK));
     make_server(0, "/socket.io");
     if (rig_on(RIG_MOUNT)) {
         make_server(1, "/other");
@@ -288,10 +292,8 @@ void rig_end(void)
     }
     for (size_t i = 0; i < 2; i++) {
         sio_server_free(rig.server[i]);
-        need(rig.server[i] == NULL ||
-                 rig.app[i].connected == rig.app[i].disconnected,
-             "a socket is left");
-        need(rig.server[i] == NULL || rig.app[i].asked == rig.app[i].answered,
-             "an ack is left");
+        if (rig.server[i] != NULL) {
+            server_app_check(&rig.app[i]);
+        }
     }
 }

@@ -44,6 +44,8 @@ typedef enum rig_flag {
     RIG_MOUNT,  /* another server at /other */
     RIG_SMALL_WINDOWS,
     RIG_AGAIN, /* listens once more when it has closed */
+    RIG_PACKETS,
+    RIG_OUTGOING,
     RIG_FLAGS
 } rig_flag;
 

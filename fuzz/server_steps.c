@@ -212,6 +212,11 @@ static void do_pass(void)
     fake_net_settle();
 }
 
+static void do_jump(void)
+{
+    fake_net_jump((int)input_two() - 0x8000);
+}
+
 static void do_act(void)
 {
     server_app_act(rig_app(other), input_byte());
@@ -229,19 +234,35 @@ static void do_other(void)
 
 typedef struct step {
     void (*act)(void);
+    const char *arguments;
     bool turns; /* not if `quick` */
 } step;
 
 static const step steps[] = {
-    {do_open, true},          {do_select, false},     {do_bytes, true},
-    {do_frame, true},         {do_handshake, true},   {do_get, true},
-    {do_post, true},          {do_websocket, true},   {fake_net_turn, false},
-    {do_pass, false},         {do_eof, true},         {do_reset, true},
-    {do_window, false},       {do_pieces, false},     {do_refuse, true},
-    {do_hiccup, false},       {do_act, true},         {do_quick, false},
-    {fake_net_settle, false}, {do_echo, false},       {do_open_at, true},
-    {do_other, false},        {rig_stop_other, true}, {do_post_octets, true},
+    {do_open, "", true},          {do_select, "b", false},
+    {do_bytes, "t", true},        {do_frame, "bt", true},
+    {do_handshake, "b", true},    {do_get, "b", true},
+    {do_post, "bt", true},        {do_websocket, "b", true},
+    {fake_net_turn, "", false},   {do_pass, "w", false},
+    {do_eof, "", true},           {do_reset, "", true},
+    {do_window, "w", false},      {do_pieces, "b", false},
+    {do_refuse, "b", true},       {do_hiccup, "b", false},
+    {do_act, "b", true},          {do_quick, "", false},
+    {fake_net_settle, "", false}, {do_echo, "", false},
+    {do_open_at, "b", true},      {do_other, "", false},
+    {rig_stop_other, "", true},   {do_post_octets, "bt", true},
+    {do_jump, "w", false},
 };
+
+unsigned steps_kinds(void)
+{
+    return sizeof(steps) / sizeof(steps[0]);
+}
+
+const char *steps_arguments(unsigned kind)
+{
+    return steps[kind % steps_kinds()].arguments;
+}
 
 void steps_run(void)
 {
@@ -249,8 +270,7 @@ void steps_run(void)
     quick = other = false;
     do_open();
     while (input_left()) {
-        const step *s =
-            &steps[input_byte() % (sizeof(steps) / sizeof(steps[0]))];
+        const step *s = &steps[input_byte() % steps_kinds()];
         s->act();
         if (s->turns && !quick) {
             fake_net_settle();

@@ -7,4 +7,9 @@
 /* Runs steps until nothing of the input is left. */
 void steps_run(void);
 
+/* A step is a byte, which counts modulo the number of kinds, and what the kind
+ * takes: "b" a byte, "w" two of them, "t" two of length and a text. */
+unsigned steps_kinds(void);
+const char *steps_arguments(unsigned kind);
+
 #endif

@@ -47,6 +47,7 @@ typedef struct sio_loop {
     sio_mortal sweep;         /* ... and let go of at the end of the turn */
     sio_prefix prefixes[SIO_PREFIXES];
     sio_batch batch;
+    sio_arena spare;      /* for the next sio_incoming */
     bool closed;          /* no session is stored any more */
     sio_parser_room room; /* for a parser that needs it */
     /* See sio_limit_tell(). */
@@ -290,7 +291,7 @@ void sio_limit_end_namespaces(sio_client *client);
 typedef struct sio_incoming {
     sio_timer timer; /* until all attachments must have come */
     sio_client *client;
-    sio_arena arena;
+    sio_arena arena;   /* with all of this, and what it points to */
     sio_packet packet; /* views into the arena */
     size_t bytes;      /* of attachments so far */
     uint32_t got;
@@ -315,14 +316,21 @@ void sio_conn_tell(sio_client *client, const sio_hooks *hooks);
 void sio_conn_closed(sio_client *client, const char *id,
                      sio_disconnect_reason reason, sio_error why);
 
+/* What a client owes for events that middlewares have not let pass.  These
+ * outlast it, so each of them has a reference, and the client one. */
+typedef struct sio_dues {
+    uint32_t refs;
+    uint32_t kib;
+} sio_dues;
+
 /* One per session, which has the memory for it: kept small. */
 struct sio_client {
     sio_loop *loop;
     eio_session *session;   /* the one it is part of; NULL once closed */
     sio_link sockets;       /* of sio_socket.in_client */
-    unsigned count;         /* of sockets in that list */
-    uint32_t waiting;       /* KiB of events that middlewares have not let pass;
-                               see event_middleware.c */
+    unsigned count;         /* of sockets in that list ... */
+    uint32_t auth;          /* ... and whole KiB in their auth */
+    sio_dues *dues;         /* NULL: none yet; see event_middleware.c */
     sio_newcomer *newcomer; /* NULL once a namespace has been joined */
     sio_incoming *incoming;
 };

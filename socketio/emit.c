@@ -80,7 +80,7 @@ sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
     if (!sio_socket_is_here(socket)) {
         return emit_far(socket, event, args, flags);
     }
-    if (sio_socket_drops(socket, flags)) {
+    if ((flags & SIO_EMIT_VOLATILE) != 0 && sio_socket_drops(socket, flags)) {
         return sio_event_check(event);
     }
     if (socket->local->recovery == NULL) {

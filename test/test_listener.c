@@ -77,6 +77,48 @@ static void test_addresses(void **state)
     }
 }
 
+static size_t largest, in_all;
+
+static void measure(void *owner, uint8_t *data, size_t len)
+{
+    (void)owner;
+    (void)data;
+    largest = len > largest ? len : largest;
+    in_all += len;
+}
+
+static void hear_no_end(void *owner, sio_error why)
+{
+    (void)owner;
+    (void)why;
+}
+
+/* What may cost much is read by less. */
+static void test_narrow(void **state)
+{
+    static const tp_stream_events events = {.input = measure,
+                                            .ended = hear_no_end};
+    static uint8_t bytes[TP_LOOP_IN];
+    (void)state;
+    for (int narrow = 0; narrow < 2; narrow++) {
+        listener_rig r;
+        listener_rig_open(&r, "127.0.0.1");
+        int peer = listener_rig_dial(&r, "127.0.0.1");
+        listener_rig_await(&r, 1);
+        r.streams[0]->events = &events;
+        if (narrow) {
+            r.streams[0]->ops->narrow(r.streams[0]);
+        }
+        largest = in_all = 0;
+        assert_int_equal(send(peer, bytes, sizeof(bytes), 0), sizeof(bytes));
+        while (in_all < sizeof(bytes)) {
+            listener_rig_turn(&r);
+        }
+        assert_int_equal(largest <= TP_LOOP_IN_NARROW, narrow);
+        listener_rig_deinit(&r);
+    }
+}
+
 /* A name may stand for one address or for several, at one port. */
 static void test_name(void **state)
 {
@@ -376,6 +418,7 @@ int main(void)
         CASE(test_shared_port),     CASE(test_stream),
         CASE(test_no_reader),       CASE(test_batches),
         CASE(test_queue_at_close),  CASE(test_close_twice),
+        CASE(test_narrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

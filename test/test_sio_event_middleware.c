@@ -192,7 +192,7 @@ static void test_later(void **state)
     sio_event_next_pass(held[2].next);
     told(" h:e(2)");
     assert_string_equal(sio_peer_said(&a), " 437[3]");
-    assert_int_equal(socket_a->client->waiting, 0);
+    assert_int_equal(socket_a->client->dues->kib, 0);
 }
 
 static void test_later_fails(void **state)
@@ -208,7 +208,7 @@ static void test_later_fails(void **state)
     told(" no error:e(1)");
     sio_event_next_drop(held[1].next);
     told("");
-    assert_int_equal(socket_a->client->waiting, 0);
+    assert_int_equal(socket_a->client->dues->kib, 0);
 }
 
 /* No answer has an effect once the socket has left, be it for good or not. */
@@ -224,7 +224,7 @@ static void test_gone_meanwhile(void **state)
     (void)sio_rig_told(&rig);
     sio_peer_send(&a, "1");
     sio_peer_send(&a, "0");
-    assert_int_not_equal(sio_peer_socket(&a, "/")->client->waiting, 0);
+    assert_int_not_equal(sio_peer_socket(&a, "/")->client->dues->kib, 0);
     sio_event_next_pass(held[0].next);
     sio_event_next_fail(held[1].next, "no", NULL);
     told("");

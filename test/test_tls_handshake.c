@@ -437,8 +437,10 @@ static void newest_version(void **state)
     assert_string_equal(mbedtls_ssl_get_version(&c.ssl), "TLSv1.3");
     tls_conn_say(&c, SIO_LIT("new"));
     assert_int_equal(c.got.len, 3);
-    assert_null(tls_conn_inside(&c)->ssl.in_buf);
-    assert_null(tls_conn_inside(&c)->ssl.out_buf);
+    const mbedtls_ssl_context *ssl = &tls_conn_inside(&c)->ssl;
+    assert_null(ssl->in_buf);
+    assert_null(ssl->out_buf);
+    assert_null(ssl->handshake);
     tls_conn_close(&c);
     tls_conn_open(&c, &r, NULL);
     tls_conn_pump(&c);

@@ -2,28 +2,9 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "base/query.h"
 #include "transport/front_impl.h"
 #include "transport/polling.h"
 #include "transport/ws_handshake.h"
-
-/* The query's values, decoded. */
-typedef struct knock_values {
-    uint8_t transport[TP_FRONT_VALUE_MAX];
-    uint8_t sid[TP_FRONT_VALUE_MAX];
-} knock_values;
-
-sio_bytes tp_front_value(sio_bytes query, sio_bytes name,
-                         uint8_t out[TP_FRONT_VALUE_MAX])
-{
-    sio_bytes raw = {0};
-    if (!sio_query_get(query, name, &raw) || raw.len > TP_FRONT_VALUE_MAX) {
-        return raw;
-    }
-    sio_bytes value = {out, 0};
-    sio_query_decode(raw, out, &value.len);
-    return value;
-}
 
 static bool origin_allowed(const tp_http_head *head)
 {
@@ -32,16 +13,12 @@ static bool origin_allowed(const tp_http_head *head)
 }
 
 static eio_knock read_knock(const tp_front *front, const tp_http_head *head,
-                            knock_values *values)
+                            const tp_front_query *query)
 {
-    uint8_t eio[TP_FRONT_VALUE_MAX];
     return (eio_knock){
-        .transport = tp_front_value(head->query, SIO_LIT("transport"),
-                                    values->transport),
-        .sid = tp_front_value(head->query, SIO_LIT("sid"), values->sid),
-        .protocol = eio_knock_revision(
-            front->engine->config,
-            tp_front_value(head->query, SIO_LIT("EIO"), eio)),
+        .transport = query->transport,
+        .sid = query->sid,
+        .protocol = eio_knock_revision(front->engine->config, query->eio),
         .is_get = head->method == TP_HTTP_METHOD_GET,
         .upgrade = head->upgrade,
         .origin_allowed = origin_allowed(head),
@@ -300,7 +277,7 @@ static void open_websocket(tp_front *front, tp_http_conn *conn,
         return;
     }
     open_over(front, home->protocol, tp_websocket_base(ws), request, sid);
-    tp_websocket_feed(ws, rest.base, rest.len);
+    tp_websocket_feed(ws, rest.base, rest.len, true);
     sio_buf_deinit(&rest);
 }
 
@@ -325,7 +302,7 @@ static void probe_websocket(tp_front *front, tp_http_conn *conn,
     if (eio_session_probe(session, tp) != SIO_OK) {
         tp->ops->close(tp, EIO_CLOSE_NOW);
     }
-    tp_websocket_feed(ws, rest.base, rest.len);
+    tp_websocket_feed(ws, rest.base, rest.len, true);
     sio_buf_deinit(&rest);
 }
 
@@ -532,14 +509,14 @@ bool tp_front_knock(tp_front *front, tp_http_conn *conn,
                     const tp_http_request *req, bool whole)
 {
     const tp_http_head *head = req->head;
-    knock_values values;
-    uint8_t b64[TP_FRONT_VALUE_MAX];
-    eio_knock knock = read_knock(front, head, &values);
+    tp_front_query query;
+    tp_front_query_read(&query, head->query);
+    eio_knock knock = read_knock(front, head, &query);
     eio_session *session;
     const char *context;
     eio_refusal refusal =
         eio_knock_check(front->engine, &knock, &session, &context);
-    bool base64 = tp_front_value(head->query, SIO_LIT("b64"), b64).len != 0;
+    bool base64 = query.b64.len != 0;
 
     if (refusal != EIO_REFUSAL_NONE) {
         eio_request *request = tp_request_new(conn, head);

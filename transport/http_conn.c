@@ -446,18 +446,19 @@ static void on_input(void *owner, uint8_t *data, size_t len)
         serve_kept(c);
     }
     bound_waiting(c);
-    /* An answer that is ready leaves before the next connection is served; of
-     * a file one piece a turn does. */
-    if (sio_link_used(&c->dirty.link) && c->source == NULL) {
-        sio_link_drop(&c->dirty.link);
-        tp_http_conn_flush(&c->dirty);
-    }
+    /* An answer that is ready leaves before the next connection is served. */
+    tp_http_answer_hurry(c);
 }
 
 /* The answer has left: what comes next?  Where requests still wait in a row,
  * the peer does so too. */
 void tp_http_conn_next(tp_http_conn *c)
 {
+    tp_http_waiter *waiter = c->waiter;
+    if (waiter != NULL) {
+        c->waiter = NULL;
+        waiter->left(waiter);
+    }
     if (!c->keep_alive || c->peer_ended) {
         tp_http_conn_linger(c);
         return;

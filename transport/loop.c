@@ -247,6 +247,7 @@ void tp_loop_deinit(tp_loop *loop)
     tp_deflater_deinit(&loop->deflater);
     sio_frame_pool_deinit(&loop->frames);
     free(loop->spare_conn);
+    sio_buf_deinit(&loop->spare_out);
     sio_chunk_pool_deinit(&loop->chunks);
     sio_random_deinit(&loop->random);
     tp_compressor_deinit(&loop->compressor);

@@ -4,6 +4,7 @@
 #include <ev.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/frameq.h"
 #include "base/inbox.h"
 #include "base/log.h"
@@ -17,8 +18,12 @@
 
 /* Bytes read at once, and gathered for one write. */
 #define TP_LOOP_IN (64 * 1024)
+#define TP_LOOP_IN_NARROW (4 * 1024) /* by a stream that is narrow */
 #define TP_LOOP_OUT (128 * 1024)
 #define TP_CORK_SIZE (64 * 1024)
+
+/* Bytes that are kept for the next answer, at most. */
+#define TP_LOOP_SPARE_OUT (16 * 1024)
 
 /* Characters of a Date header's value (RFC 9110, section 5.6.7). */
 #define TP_DATE_LEN 29
@@ -72,7 +77,8 @@ typedef struct tp_loop {
     sio_random random;
     sio_frame_pool frames;
     sio_chunk_pool chunks;
-    void *spare_conn; /* memory of a tp_http_conn, or NULL; see http_conn.c */
+    void *spare_conn;  /* memory of a tp_http_conn, or NULL; see http_conn.c */
+    sio_buf spare_out; /* the same of an answer; empty */
     tp_compressor compressor;
     tp_deflater deflater;
     sio_metric counters[SIO_COUNTER_COUNT];

@@ -12,6 +12,7 @@ typedef struct tp_tcp {
     tp_stream base;
     ev_io io; /* io.fd is -1 once closed; io.data is the loop, or NULL */
     sio_mortal mortal;
+    int most; /* bytes read at once */
 } tp_tcp;
 
 static tp_tcp *of(tp_stream *s)
@@ -45,23 +46,31 @@ __attribute__((cold, noinline)) static sio_error fail(const tp_tcp *tcp,
     return SIO_ERR_IO;
 }
 
+/* Apart from its caller, whose stack frame is small without this one's. */
+__attribute__((noinline)) static ssize_t
+send_several(int fd, const struct iovec *pieces, int count, size_t *want)
+{
+    struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
+                         .msg_iovlen = (size_t)count};
+    *want = 0;
+    for (int i = 0; i < count; i++) {
+        *want += pieces[i].iov_len;
+    }
+    return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
 static sio_error send_pieces(tp_stream *s, const struct iovec *pieces,
                              int count, size_t *sent)
 {
     tp_tcp *tcp = of(s);
-    size_t want = 0;
+    size_t want = pieces->iov_len;
     ssize_t n;
 
     *sent = 0;
-    for (int i = 0; i < count; i++) {
-        want += pieces[i].iov_len;
-    }
     if (count == 1) {
-        n = send(tcp->io.fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+        n = send(tcp->io.fd, pieces->iov_base, want, MSG_NOSIGNAL);
     } else {
-        struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
-                             .msg_iovlen = (size_t)count};
-        n = sendmsg(tcp->io.fd, &msg, MSG_NOSIGNAL);
+        n = send_several(tcp->io.fd, pieces, count, &want);
     }
     if (n < 0) {
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
@@ -85,6 +94,11 @@ static void pause_reading(tp_stream *s, bool paused)
         tcp->base.paused = paused;
         watch(tcp);
     }
+}
+
+static void narrow(tp_stream *s)
+{
+    of(s)->most = TP_LOOP_IN_NARROW;
 }
 
 static void shut(tp_stream *s)
@@ -146,6 +160,7 @@ static void enter(tp_stream *s, tp_loop *loop)
 static const tp_stream_ops tcp_ops = {
     .send = send_pieces,
     .pause = pause_reading,
+    .narrow = narrow,
     .shut = shut,
     .close = close_now,
     .leave = leave,
@@ -154,7 +169,7 @@ static const tp_stream_ops tcp_ops = {
 
 static void read_some(tp_tcp *tcp)
 {
-    ssize_t n = recv(tcp->io.fd, loop_of(tcp)->in, TP_LOOP_IN, 0);
+    ssize_t n = recv(tcp->io.fd, loop_of(tcp)->in, (size_t)tcp->most, 0);
     if (n > 0) {
         sio_metric_add(&loop_of(tcp)->counters[SIO_COUNTER_BYTES_IN],
                        (size_t)n);
@@ -199,6 +214,7 @@ tp_stream *tp_tcp_new(int fd, const struct sockaddr *peer)
         return NULL;
     }
     tcp->base.ops = &tcp_ops;
+    tcp->most = TP_LOOP_IN;
     tcp->mortal.destroy = destroy;
     tcp->base.peer = tp_address_of_peer(peer);
     ev_io_init(&tcp->io, on_io, fd, EV_READ);

@@ -51,6 +51,7 @@ static inline int tp_tls_parse_key(mbedtls_pk_context *key,
                                 mbedtls_ctr_drbg_random, drbg);
 }
 
+/* What 3.6 keeps tables for comes first. */
 static inline void tp_tls_limit(mbedtls_ssl_config *conf, bool only_1_3)
 {
     static const uint16_t groups[] = {
@@ -82,10 +83,11 @@ static inline int tp_tls_parse_key(mbedtls_pk_context *key,
                                 password == NULL ? 0 : strlen(password));
 }
 
+/* 2.28 makes its tables anew for each handshake; X25519 needs none. */
 static inline void tp_tls_limit(mbedtls_ssl_config *conf, bool only_1_3)
 {
     static const mbedtls_ecp_group_id curves[] = {
-        MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_CURVE25519,
+        MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
         MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
     static const int hashes[] = {MBEDTLS_MD_SHA256, MBEDTLS_MD_SHA384,
                                  MBEDTLS_MD_SHA512, MBEDTLS_MD_NONE};
