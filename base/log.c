@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define LINE_MAX_SIZE 512
 #define CUT "..."
 
@@ -18,10 +20,17 @@ static void mark_cut(char *line)
     memcpy(line + at, CUT, sizeof(CUT));
 }
 
+/* Also those of two bytes, U+0080 to U+009F, and what is not UTF-8: terminals
+ * know them as bytes, too. */
 static void hide_controls(char *line)
 {
+    bool text = sio_utf8_valid((sio_bytes){(uint8_t *)line, strlen(line)});
     for (; *line != '\0'; line++) {
-        if ((unsigned char)*line < 0x20 || *line == 0x7f) {
+        unsigned char c = (unsigned char)*line;
+        if (text && c == 0xc2 && (unsigned char)line[1] < 0xa0) {
+            *line++ = '?';
+            *line = '?';
+        } else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !text)) {
             *line = '?';
         }
     }

@@ -16,8 +16,8 @@ typedef struct sio_log {
 /*
  * Formats a line as printf does and hands it on, unless its level is above that
  * of `log`; then nothing is formatted.  `log` may be NULL for silence.  Control
- * characters become '?', so that no peer can forge a second line; text beyond
- * 511 bytes is cut and ends in "...".
+ * characters, and what is not UTF-8, become '?', so that no peer can forge a
+ * second line; text beyond 511 bytes is cut and ends in "...".
  */
 __attribute__((cold, format(printf, 4, 5))) void
 sio_log_write(const sio_log *log, int level, const char *event, const char *fmt,

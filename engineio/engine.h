@@ -34,6 +34,13 @@ typedef struct eio_config {
     eio_rate_limits rate;       /* of each session */
 } eio_config;
 
+/* Frames that may wait for a session, however small they are: each takes
+ * memory beside its bytes. */
+static inline size_t eio_max_held(const eio_config *config)
+{
+    return config->max_backlog / 64 + 64;
+}
+
 /* Told of each session that begins, and of its end. */
 typedef struct eio_census {
     void (*begun)(void *arg, const eio_request *request);

@@ -21,10 +21,12 @@ __attribute__((cold)) static void doom(eio_session *s, sio_error why)
     s->doom = (int16_t)why;
     sio_wheel_arm(s->engine->wheel, &s->timer, eio_now(s->engine));
     sio_log_write(s->engine->log, SIO_LOG_WARN, "send_failed",
-                  "sid %s, address %s: %s; %zu bytes wait, the limit is %zu",
+                  "sid %s, address %s: %s; %zu bytes in %zu packets wait, the "
+                  "limits are %zu and %zu",
                   eio_session_sid(s), eio_request_peer(s->request),
                   sio_error_text(why), eio_session_backlog(s),
-                  s->engine->config->max_backlog);
+                  eio_session_held(s), s->engine->config->max_backlog,
+                  eio_max_held(s->engine->config));
 }
 
 void eio_session_flush(eio_session *s)
@@ -74,8 +76,10 @@ sio_error eio_session_queue(eio_session *s, sio_frame *frame, eio_form form)
 static bool has_room(const eio_session *s, size_t len)
 {
     size_t backlog = eio_session_backlog(s);
-    size_t limit = s->engine->config->max_backlog;
-    return backlog == 0 || (backlog <= limit && len <= limit - backlog);
+    const eio_config *config = s->engine->config;
+    size_t limit = config->max_backlog;
+    return backlog == 0 || (backlog <= limit && len <= limit - backlog &&
+                            eio_session_held(s) < eio_max_held(config));
 }
 
 sio_error eio_session_send(eio_session *session, sio_frame *frame,

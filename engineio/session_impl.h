@@ -57,6 +57,13 @@ static inline bool eio_session_is_open(const eio_session *s)
            s->state == EIO_STATE_UPGRADING;
 }
 
+/* The frames that wait to be sent. */
+static inline size_t eio_session_held(const eio_session *s)
+{
+    size_t held = s->transport == NULL ? 0 : s->transport->held;
+    return held + sio_frameq_count(&s->outbox);
+}
+
 /* Makes a session, unheard of, that owns `request`, under `sid` or, where that
  * is empty, a random id; it speaks `protocol`.  Fails with NO_MEMORY, RANDOM,
  * or STATE when the id is in use, leaving `request` alone. */

@@ -84,8 +84,9 @@ struct eio_transport {
     const eio_transport_ops *ops;
     const eio_transport_events *events;
     void *owner;   /* handed back with every event; not owned */
-    size_t unsent; /* bytes queued that have not left */
+    size_t unsent; /* bytes queued that have not left ... */
     bool writable; /* whether `send` may be called now */
+    uint32_t held; /* ... and the frames that they are in */
 };
 
 /* Takes `tp` from its owner, who will hear nothing more of it: it ends by

@@ -76,7 +76,8 @@ static void probe(eio_upgrade *up)
     eio_session *s = up->session;
     eio_transport *candidate = up->candidate;
     if (!candidate->writable ||
-        candidate->unsent > s->engine->config->max_backlog) {
+        candidate->unsent > s->engine->config->max_backlog ||
+        candidate->held >= eio_max_held(s->engine->config)) {
         refuse(up, SIO_ERR_BACKLOG); /* it probes and does not read */
         return;
     }
@@ -107,11 +108,11 @@ static void take_over(eio_upgrade *up)
     eio_transport_orphan(old);
     old->ops->close(old, EIO_CLOSE_NOW);
     eio_session_carry(s, candidate);
-    eio_count(s->engine, SIO_COUNTER_UPGRADES);
     if (s->state == EIO_STATE_CLOSING) {
         eio_session_close_on(s);
         return;
     }
+    eio_count(s->engine, SIO_COUNTER_UPGRADES);
     eio_session_flush(s);
     s->engine->events->upgraded(eio_session_user(s), s);
 }

@@ -47,12 +47,14 @@ typedef struct sio_loop {
     sio_mortal sweep;         /* ... and let go of at the end of the turn */
     sio_prefix prefixes[SIO_PREFIXES];
     sio_batch batch;
-    bool closed;                    /* no session is stored any more */
-    sio_parser_room room;           /* for a parser that needs it */
-    uint64_t rooms_told, acks_told; /* see sio_limit_tell() */
-    sio_link fetches;               /* see recovery_move.c: those that wait */
-    sio_origin running;             /* where the task at work comes from */
-    uint64_t sent;                  /* tasks of its own for all loops */
+    sio_arena spare;      /* for the next sio_incoming */
+    bool closed;          /* no session is stored any more */
+    sio_parser_room room; /* for a parser that needs it */
+    /* See sio_limit_tell(). */
+    uint64_t rooms_told, acks_told, namespaces_told, refused_told;
+    sio_link fetches;   /* see recovery_move.c: those that wait */
+    sio_origin running; /* where the task at work comes from */
+    uint64_t sent;      /* tasks of its own for all loops */
 } sio_loop;
 
 /* What all namespaces of a server have in common. */
@@ -277,11 +279,19 @@ void sio_limit_tell(const sio_client *client, sio_counter counter,
                     const char *event, const char *what, uint32_t limit,
                     uint64_t *told);
 
+/* Whether what was last told of at `*told` is to be told of now, and then not
+ * again in the same second. */
+bool sio_limit_is_due(const eio_engine *engine, uint64_t *told);
+
+/* The same for a client with as many namespaces as it may have, which ends
+ * it. */
+void sio_limit_end_namespaces(sio_client *client);
+
 /* What is kept of a packet while its attachments are coming. */
 typedef struct sio_incoming {
     sio_timer timer; /* until all attachments must have come */
     sio_client *client;
-    sio_arena arena;
+    sio_arena arena;   /* with all of this, and what it points to */
     sio_packet packet; /* views into the arena */
     size_t bytes;      /* of attachments so far */
     uint32_t got;
@@ -306,14 +316,21 @@ void sio_conn_tell(sio_client *client, const sio_hooks *hooks);
 void sio_conn_closed(sio_client *client, const char *id,
                      sio_disconnect_reason reason, sio_error why);
 
+/* What a client owes for events that middlewares have not let pass.  These
+ * outlast it, so each of them has a reference, and the client one. */
+typedef struct sio_dues {
+    uint32_t refs;
+    uint32_t kib;
+} sio_dues;
+
 /* One per session, which has the memory for it: kept small. */
 struct sio_client {
     sio_loop *loop;
     eio_session *session;   /* the one it is part of; NULL once closed */
     sio_link sockets;       /* of sio_socket.in_client */
-    unsigned count;         /* of sockets in that list */
-    uint32_t waiting;       /* KiB of events that middlewares have not let pass;
-                               see event_middleware.c */
+    unsigned count;         /* of sockets in that list ... */
+    uint32_t auth;          /* ... and whole KiB in their auth */
+    sio_dues *dues;         /* NULL: none yet; see event_middleware.c */
     sio_newcomer *newcomer; /* NULL once a namespace has been joined */
     sio_incoming *incoming;
 };
@@ -570,7 +587,8 @@ sio_error sio_event_check(const char *event);
  * where it is malformed. */
 sio_error sio_args_of_json(const char *json, size_t len, sio_args *out);
 
-/* Packs varargs to the inner text of an array, which the caller frees. */
+/* Packs varargs to the inner text of an array, which sio_pack_free() frees. */
 sio_error sio_pack(const char *format, va_list list, sio_args *out);
+void sio_pack_free(const sio_args *packed);
 
 #endif

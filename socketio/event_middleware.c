@@ -21,7 +21,7 @@ struct sio_event_next {
     bool kept;            /* the event is a copy, in its own arena */
     char *refusal, *data; /* ... and what FAIL says; owned */
     sio_socket *socket;   /* a reference */
-    sio_client *client;   /* that is charged; NULL: none, or gone */
+    sio_dues *dues;       /* that it is charged to, a reference; or NULL */
     uint32_t charge;      /* KiB */
     size_t index;         /* of the middleware that decides */
     sio_event event;
@@ -29,11 +29,19 @@ struct sio_event_next {
 
 /* -------------------------------------------------------- life and death -- */
 
+static void unref(sio_dues *dues)
+{
+    if (--dues->refs == 0) {
+        free(dues);
+    }
+}
+
 static void end_next(sio_event_next *next)
 {
     sio_socket *socket = next->socket;
-    if (next->client != NULL) {
-        next->client->waiting -= next->charge;
+    if (next->dues != NULL) {
+        next->dues->kib -= next->charge;
+        unref(next->dues);
     }
     sio_link_drop(&next->link);
     sio_event_deinit(&next->event);
@@ -45,17 +53,10 @@ static void end_next(sio_event_next *next)
 
 void sio_event_nexts_forget(sio_client *client)
 {
-    if (client->waiting == 0) {
-        return;
+    if (client->dues != NULL) {
+        unref(client->dues);
+        client->dues = NULL;
     }
-    sio_link *list = &client->loop->event_nexts;
-    for (sio_link *at = list->next; at != list; at = at->next) {
-        sio_event_next *next = SIO_OWNER(at, sio_event_next, link);
-        if (next->client == client) {
-            next->client = NULL;
-        }
-    }
-    client->waiting = 0;
 }
 
 void sio_event_nexts_free(sio_loop *loop)
@@ -67,8 +68,19 @@ void sio_event_nexts_free(sio_loop *loop)
 
 /* -------------------------------------------------------------- waiting -- */
 
-/* Makes its client pay for a copy.  False where it has too many. */
-static bool charge(sio_event_next *next)
+static sio_dues *dues_of(sio_client *client)
+{
+    if (client->dues == NULL) {
+        client->dues = calloc(1, sizeof(*client->dues));
+        if (client->dues != NULL) {
+            client->dues->refs = 1;
+        }
+    }
+    return client->dues;
+}
+
+/* Makes its client pay for a copy: LIMIT where it has too many. */
+static sio_error charge(sio_event_next *next)
 {
     sio_client *client = next->socket->client;
     const sio_args *args = &next->event.args;
@@ -77,17 +89,22 @@ static bool charge(sio_event_next *next)
         bytes += sizeof(sio_binary) + args->binaries[i].len;
     }
     if (client == NULL || client->session == NULL) {
-        return true; /* it can send no more */
+        return SIO_OK; /* it can send no more */
+    }
+    sio_dues *dues = dues_of(client);
+    if (dues == NULL) {
+        return SIO_ERR_NO_MEMORY;
     }
     size_t kib = 1 + bytes / 1024,
            most = 64 + client->loop->core->max_binary / 1024;
-    if (kib > most || client->waiting > most - kib) {
-        return false;
+    if (kib > most || dues->kib > most - kib) {
+        return SIO_ERR_LIMIT;
     }
-    next->client = client;
+    dues->refs++;
+    dues->kib += (uint32_t)kib;
+    next->dues = dues;
     next->charge = (uint32_t)kib;
-    client->waiting += next->charge;
-    return true;
+    return SIO_OK;
 }
 
 static sio_error copy(sio_event *event)
@@ -109,7 +126,10 @@ static void keep(sio_event_next *next)
         return;
     }
     next->kept = true;
-    sio_error err = charge(next) ? copy(event) : SIO_ERR_LIMIT;
+    sio_error err = charge(next);
+    if (err == SIO_OK) {
+        err = copy(event);
+    }
     if (err == SIO_OK) {
         return;
     }
@@ -133,11 +153,14 @@ static void tell_error(sio_event_next *next)
 {
     sio_socket *socket = next->socket;
     sio_namespace *nsp = socket->nsp, *at = sio_namespace_first(nsp);
+    const eio_engine *engine = sio_socket_engine(socket);
     const char *message = next->refusal == NULL ? "" : next->refusal;
-    if (nsp->event_errors.count == 0 && at->event_errors.count == 0) {
-        sio_log_write(sio_socket_engine(socket)->log, SIO_LOG_WARN,
-                      "event_refused", "namespace %s, socket %s: %s",
-                      socket->nsp->name, sio_socket_own_id(socket), message);
+    if (nsp->event_errors.count == 0 && at->event_errors.count == 0 &&
+        sio_limit_is_due(engine, &socket->local->loop->refused_told)) {
+        sio_log_write(engine->log, SIO_LOG_WARN, "event_refused",
+                      "namespace %s, socket %s, address %s: %s",
+                      socket->nsp->name, sio_socket_own_id(socket),
+                      eio_request_peer(socket->request), message);
     }
     for (; at != NULL; at = sio_namespace_then(nsp, at)) {
         const sio_hooks *hooks = &at->event_errors;

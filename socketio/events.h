@@ -56,6 +56,7 @@ struct sio_event {
     uint64_t ack_id;
     void *tree; /* json_t, made on demand */
     sio_arena arena;
+    struct sio_arg_walk *walk; /* in the arena; NULL: none yet */
 };
 
 /* Calls the handlers of an event that has come. */

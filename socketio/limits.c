@@ -4,6 +4,16 @@
  * without losing their session. */
 #define TELL_MS 1000
 
+bool sio_limit_is_due(const eio_engine *engine, uint64_t *told)
+{
+    uint64_t now = eio_now(engine);
+    if (*told != 0 && now - *told < TELL_MS) {
+        return false;
+    }
+    *told = now;
+    return true;
+}
+
 /* A socket whose middlewares are still at it may have lost its client. */
 void sio_limit_tell(const sio_client *client, sio_counter counter,
                     const char *event, const char *what, uint32_t limit,
@@ -13,17 +23,21 @@ void sio_limit_tell(const sio_client *client, sio_counter counter,
         return;
     }
     eio_engine *engine = client->loop->engine;
-    uint64_t now = eio_now(engine);
     eio_count(engine, counter);
-    if (told != NULL && *told != 0 && now - *told < TELL_MS) {
+    if (told != NULL && !sio_limit_is_due(engine, told)) {
         return;
-    }
-    if (told != NULL) {
-        *told = now;
     }
     sio_log_write(engine->log, SIO_LOG_WARN, event,
                   "sid %s, address %s: %s: the limit is %u",
                   eio_session_sid(client->session),
                   eio_request_peer(eio_session_request(client->session)), what,
                   limit);
+}
+
+void sio_limit_end_namespaces(sio_client *client)
+{
+    sio_limit_tell(client, SIO_COUNTER_LIMITED_NAMESPACES, "client_namespaces",
+                   "namespaces of a client", client->loop->core->max_namespaces,
+                   NULL);
+    sio_client_blame(client, SIO_ERR_LIMIT);
 }

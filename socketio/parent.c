@@ -273,18 +273,18 @@ static sio_namespace *settle(sio_core *core, sio_namespace *candidate)
     return candidate;
 }
 
-/* The same, and tells the loop's log and counters. */
-static sio_namespace *admit(sio_loop *loop, sio_namespace *candidate)
+/* The same for a client, and tells the loop's log and counters. */
+static sio_namespace *admit(const sio_client *client, sio_namespace *candidate)
 {
+    sio_loop *loop = client->loop;
     sio_core *core = loop->core;
     sio_lock_take(&core->making);
     sio_namespace *nsp = settle(core, candidate);
     sio_lock_leave(&core->making);
     if (nsp == NULL) {
-        eio_count(loop->engine, SIO_COUNTER_NAMESPACES_REFUSED);
-        sio_log_write(loop->engine->log, SIO_LOG_WARN, "namespace_limit",
-                      "%s would be one more than %u", candidate->name,
-                      core->max_dynamic);
+        sio_limit_tell(client, SIO_COUNTER_NAMESPACES_REFUSED,
+                       "namespace_limit", "namespaces made for clients",
+                       core->max_dynamic, &loop->namespaces_told);
     } else if (nsp == candidate) {
         eio_count(loop->engine, SIO_COUNTER_NAMESPACES_CREATED);
     }
@@ -333,7 +333,7 @@ static void start_claim(sio_client *client, sio_namespace *candidate,
 static void join_child(sio_client *client, sio_namespace *candidate,
                        sio_bytes auth)
 {
-    sio_namespace *nsp = admit(client->loop, candidate);
+    sio_namespace *nsp = admit(client, candidate);
     if (nsp == NULL) {
         sio_client_refuse_unknown(client, sio_namespace_view(candidate));
     }
@@ -368,7 +368,7 @@ void sio_parent_ask(sio_client *client, const sio_packet *packet)
         return;
     }
     if (client->count >= core->max_namespaces) {
-        sio_client_blame(client, SIO_ERR_LIMIT);
+        sio_limit_end_namespaces(client);
         return;
     }
     sio_namespace *candidate = new_candidate(core, name, parent);
@@ -413,7 +413,7 @@ static void turn_away(sio_claim *claim)
 static void take_in(sio_claim *claim)
 {
     sio_socket *socket = claim->socket;
-    sio_namespace *nsp = admit(socket->local->loop, socket->nsp);
+    sio_namespace *nsp = admit(socket->client, socket->nsp);
     if (nsp == NULL) {
         turn_away(claim);
         return;

@@ -99,12 +99,15 @@ static bool find_missed(sio_saved *saved, const sio_members *members)
 static bool fits(const sio_saved *saved)
 {
     const sio_recovery *recovery = saved->recovery;
-    size_t most = recovery->local->loop->engine->config->max_backlog, sum = 0;
+    const eio_config *config = recovery->local->loop->engine->config;
+    size_t sum = 0, frames = 0;
     for (size_t i = 0; i < saved->missed.count; i++) {
-        sum += sio_logged_size(
-            sio_recovery_at(recovery, saved->missed.numbers[i]));
+        const sio_logged *entry =
+            sio_recovery_at(recovery, saved->missed.numbers[i]);
+        sum += sio_logged_size(entry);
+        frames += 1 + entry->binary_count;
     }
-    return sum <= most;
+    return sum <= config->max_backlog && frames < eio_max_held(config);
 }
 
 /* Makes out what a stored session has missed; ends it where that is too much.
@@ -157,7 +160,8 @@ static bool look(sio_socket *socket)
         offset = (sio_bytes){offset.base + 1, offset.len - 2};
         loop = sio_recovery_find_loop(socket->nsp, pid);
     }
-    if (loop != NULL && loop == socket->local->loop) {
+    if (loop == socket->local->loop &&
+        !sio_recovery_is_coming(socket->nsp, pid, loop)) {
         sio_recovery_claim_here(socket, pid, offset);
         return false;
     }

@@ -47,6 +47,7 @@ static sio_socket *make_socket(sio_client *client, sio_namespace *nsp,
     sio_list_init(&socket->seats);
     sio_list_append(&client->sockets, &socket->in_client);
     client->count++;
+    client->auth += (uint32_t)(auth.len / 1024);
     return socket;
 }
 
@@ -110,6 +111,9 @@ void sio_socket_unlist(sio_socket *socket)
     }
     sio_link_drop(&socket->in_client);
     socket->client->count--;
+    if (socket->auth != NULL) {
+        socket->client->auth -= (uint32_t)(strlen(socket->auth) / 1024);
+    }
     socket->client = NULL;
     sio_loop *loop = socket->local->loop;
     socket->next_dead = loop->dead;

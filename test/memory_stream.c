@@ -47,6 +47,12 @@ static void pause_reading(tp_stream *s, bool paused)
     of(s)->paused = paused;
 }
 
+static void narrow(tp_stream *s)
+{
+    REQUIRE(!of(s)->closed);
+    of(s)->narrow = true;
+}
+
 static void shut(tp_stream *s)
 {
     REQUIRE(!of(s)->closed && !of(s)->shut);
@@ -74,6 +80,7 @@ static void enter(tp_stream *s, struct tp_loop *loop)
 static const tp_stream_ops memory_ops = {
     .send = send_pieces,
     .pause = pause_reading,
+    .narrow = narrow,
     .shut = shut,
     .close = close_now,
     .leave = leave,

@@ -18,6 +18,7 @@ typedef struct memory_stream {
     bool failing; /* sends fail */
     bool blocked; /* a send was cut short, and `writable` has not followed */
     bool paused;
+    bool narrow;
     bool shut;
     bool closed;
     bool ended;

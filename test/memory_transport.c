@@ -63,6 +63,7 @@ static void say_queue(memory_transport *mt)
         before = polling ? "|" : " ";
     }
     mt->shell->base.unsent = 0;
+    mt->shell->base.held = 0;
 }
 
 /* Answers the waiting poll with what is queued and then `last`. */
@@ -103,6 +104,7 @@ static sio_error send_frame(eio_transport *tp, sio_frame *frame, eio_form form)
     }
     sio_error err = sio_frameq_push(&mt->queue, mt->chunks, frame, form);
     tp->unsent = sio_frameq_bytes(&mt->queue);
+    tp->held = (uint32_t)sio_frameq_count(&mt->queue);
     if (err == SIO_OK && mt->kind == MEMORY_POLLING && !mt->greeted) {
         mt->greeted = true;
         answer(mt, "");
@@ -219,6 +221,7 @@ static void end(memory_transport *mt, sio_error why)
     mt->polled = false;
     tp->writable = false;
     tp->unsent = 0;
+    tp->held = 0;
     sio_frameq_clear(&mt->queue, mt->chunks);
     tp->events->gone(tp->owner, tp, why);
     free(mt->shell);

@@ -380,6 +380,27 @@ static void test_backlog(void **state)
     }
 }
 
+/* Frames that wait take memory beside their bytes, so small ones are counted:
+ * one for each 64 bytes of the limit, and 64. */
+static void test_backlog_of_small(void **state)
+{
+    (void)state;
+    static const memory_kind kinds[] = {POLLING, SOCKET};
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        engine_rig rig;
+        rig_init(&rig);
+        rig.config.max_backlog = 6400;
+        rig_client *client = rig_open(&rig, kinds[i]);
+        for (int sent = 0; sent < 164; sent++) {
+            assert_int_equal(rig_send(client, "a"), SIO_OK);
+        }
+        assert_int_equal(rig_send(client, "a"), SIO_ERR_BACKLOG);
+        rig_turn(&rig);
+        assert_int_equal(client->why, SIO_ERR_BACKLOG);
+        rig_deinit(&rig);
+    }
+}
+
 /* Heartbeats do not save a session that has failed to send, nor does what the
  * peer says meanwhile. */
 static void test_doomed(void **state)
@@ -437,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_not_writable),
         cmocka_unit_test(test_send_fails),
         cmocka_unit_test(test_backlog),
+        cmocka_unit_test(test_backlog_of_small),
         cmocka_unit_test(test_doomed),
         cmocka_unit_test(test_backlog_in_callback),
     };

@@ -235,6 +235,41 @@ static void test_pause(void **state)
     http_rig_deinit(&rig);
 }
 
+/* The same with many requests in each read: one that is answered does not let
+ * the next read in before its own turn. */
+static void pipeline(http_rig_how how)
+{
+    static uint8_t many[100 * (sizeof(GET_A) - 1)];
+    http_rig rig;
+    size_t len = sizeof(GET_A) - 1, fed = 0, turns = 0;
+    for (size_t at = 0; at < sizeof(many); at += len) {
+        memcpy(many + at, GET_A, len);
+    }
+    http_rig_init(&rig);
+    rig.how = how;
+    while (rig.requests < 2000) {
+        assert_true(turns++ < 10000);
+        if (memory_stream_reads(&rig.ms)) {
+            sio_bytes chunk = {many, sizeof(many)};
+            fed += memory_stream_feed(&rig.ms, chunk, 0) / len;
+        }
+        assert_true(rig.conn->in.len < 512 + sizeof(many));
+        if (rig.asked) {
+            http_rig_answer(&rig);
+        }
+        memory_loop_turn(&rig.loop);
+    }
+    assert_true(fed < 2000 + 200);
+    http_rig_deinit(&rig);
+}
+
+static void test_pipeline(void **state)
+{
+    (void)state;
+    pipeline(HTTP_RIG_ECHO);
+    pipeline(HTTP_RIG_LATER);
+}
+
 /* An idle connection holds nothing, and a claimed length costs nothing. */
 static void test_memory(void **state)
 {
@@ -272,7 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_streams),       cmocka_unit_test(test_expect),
         cmocka_unit_test(test_unwanted_body), cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_pipeline),      cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

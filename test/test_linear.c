@@ -23,6 +23,7 @@
 #include "base/query.h"
 #include "base/utf8.h"
 #include "engineio/packet.h"
+#include "socketio/events.h"
 #include "socketio/msgpack.h"
 #include "socketio/parent.h"
 #include "socketio/parser_impl.h"
@@ -247,6 +248,19 @@ static void read_offers(sio_bytes in)
     (void)tp_ws_subprotocol(in);
 }
 
+static void read_arguments(sio_bytes in)
+{
+    sio_packet packet;
+    sio_event event;
+    size_t len;
+    assert_int_equal(sio_packet_decode(in, &limits, &packet), SIO_OK);
+    sio_event_init(&event, NULL, &packet, NULL);
+    for (size_t i = 0; i < sio_event_arg_count(&event); i++) {
+        assert_non_null(sio_event_arg(&event, i, &len));
+    }
+    sio_event_deinit(&event);
+}
+
 static void fits_pattern(sio_bytes in)
 {
     (void)sio_pattern_fits(SIO_LIT("/*a*a*a*a*b"), in);
@@ -398,6 +412,8 @@ static const struct input {
      B(";proto=http,for=10.0.0.1"), B("")},
     {"proxies' quotes", read_forwarded, 5000, B("for=\""), B("\\a"), B("\"")},
     {"proxies' commas", read_forwarded, 20000, B(""), B(" , "), B("")},
+    {"arguments by their index", read_arguments, 2000, B("2[\"e\""), B(",1"),
+     B("]")},
     {"chunks of a byte", read_chunks, 20000, B(""), B("1\r\na\r\n"),
      B("0\r\n\r\n")},
     {"chunks' digits", read_chunks, 20000, B(""), B("0"), B("1\r\na\r\n")},

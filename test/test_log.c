@@ -86,7 +86,7 @@ static const struct {
     {"three bytes, c", "", "\xe2\x82\xac", 300, 510, "\xe2\x82\xac..."},
     {"four bytes", "", "\xf0\x9f\x98\x80", 300, 511, "\x98\x80..."},
     {"four bytes, split", "a", "\xf0\x9f\x98\x80", 300, 508, "\x98\x80..."},
-    {"stray bytes", "", "\x80", 600, 508, "\x80..."},
+    {"stray bytes", "", "\x80", 600, 508, "?..."},
 };
 
 static void test_cuts(void **state)
@@ -118,6 +118,19 @@ static void test_controls(void **state)
     sio_log_write(&log, SIO_LOG_INFO, "x", "%s",
                   "a\r\nb\tc\x1b[2Jd\x7f~ \xc3\xa9");
     assert_string_equal(w.text, "a??b?c?[2Jd?~ \xc3\xa9");
+    /* CSI as a character, the first and the last of its kind, and what is next
+     * to them. */
+    sio_log_write(&log, SIO_LOG_INFO, "x", "%s",
+                  "\xc2\x9b"
+                  "2J\xc2\x80\xc2\x9f\xc2\xa0\xe2\x82\x9b");
+    assert_string_equal(w.text, "??2J????\xc2\xa0\xe2\x82\x9b");
+    /* The same as a byte, and a sequence without its end. */
+    sio_log_write(&log, SIO_LOG_INFO, "x", "%s",
+                  "\x9b"
+                  "2J\xc3\xa9");
+    assert_string_equal(w.text, "?2J??");
+    sio_log_write(&log, SIO_LOG_INFO, "x", "%s", "a\xc2");
+    assert_string_equal(w.text, "a?");
 }
 
 int main(void)

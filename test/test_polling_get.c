@@ -38,10 +38,12 @@ static void test_packets_of_a_turn(void **state)
     polling_rig_send_binary(&r, SIO_LIT(""));
     polling_rig_send_text(&r, "4");
     assert_int_equal(r.tp->unsent, 6);
+    assert_int_equal(r.tp->held, 4);
     assert_true(r.tp->writable);
     polling_rig_turn(&r);
     assert_false(r.tp->writable);
     assert_int_equal(r.tp->unsent, 0);
+    assert_int_equal(r.tp->held, 0);
     assert_int_equal(r.drained, 2);
     polling_rig_turn(&r);
     polling_rig_expect(&r, 0, 200,
@@ -109,6 +111,43 @@ static void test_get_overlap(void **state)
     polling_rig_deinit(&r);
 }
 
+/* What has been answered does not count as waiting, so another GET has to come
+ * behind it: else a peer could have one answer after the other kept for it on
+ * many connections that it does not read. */
+static void test_get_before_the_answer_was_read(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        polling_rig r;
+        polling_rig_open(&r);
+        r.clients[0].ms.room = 3;
+        ASK(&r, 0, GET);
+        polling_rig_send_text(&r, "4abc");
+        polling_rig_turn(&r);
+        if (i == 1) { /* it reads */
+            memory_stream_drain(&r.clients[0].ms, SIZE_MAX);
+            polling_rig_turn(&r);
+            polling_rig_expect(&r, 0, 200, "4abc");
+        } else if (i == 2) { /* it goes */
+            memory_stream_end(&r.clients[0].ms, SIO_ERR_IO);
+        }
+        ASK(&r, 1, GET);
+        polling_rig_expect_told(&r, i == 0 ? "failed -218;" : "");
+        polling_rig_turn(&r);
+        if (i == 0) {
+            polling_rig_expect(&r, 1, 400, "");
+            memory_stream_drain(&r.clients[0].ms, SIZE_MAX);
+            polling_rig_turn(&r); /* nobody hears of it any more */
+            polling_rig_expect(&r, 0, 200, "4abc");
+        } else {
+            polling_rig_send_text(&r, "4d");
+            polling_rig_turn(&r);
+            polling_rig_expect(&r, 1, 200, "4d");
+        }
+        polling_rig_deinit(&r);
+    }
+}
+
 static void test_get_lost(void **state)
 {
     (void)state;
@@ -135,6 +174,7 @@ int main(void)
         cmocka_unit_test(test_slow_reader),
         cmocka_unit_test(test_release),
         cmocka_unit_test(test_get_overlap),
+        cmocka_unit_test(test_get_before_the_answer_was_read),
         cmocka_unit_test(test_get_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,6 +245,48 @@ static void test_args(void **state)
     assert_string_equal(sio_rig_told(&rig), " checked checked");
 }
 
+#define MANY 40
+
+static void check_many(sio_socket *socket, sio_event *event, void *arg)
+{
+    static const int orders[][4] = {
+        {0, 1, 2, MANY},        {MANY - 1, MANY - 2, MANY - 1, 3},
+        {30, 30, 31, 20},       {MANY, MANY + 9, MANY - 1, MANY},
+        {MANY - 1, 0, 17, 16},  {15, 16, 15, 15},
+        {2, MANY, 2, MANY - 1},
+    };
+    (void)socket;
+    (void)arg;
+    sio_rig_tell(&rig, " checked");
+    for (size_t i = 0; i < COUNT(orders) * 4; i++) {
+        int at = orders[i / 4][i % 4];
+        size_t len;
+        const char *text = sio_event_arg(event, (size_t)at, &len);
+        assert_int_equal(len, at < MANY ? 2 : 0);
+        assert_true(at < MANY ? atoi(text) == 10 + at : text == NULL);
+    }
+    assert_null(sio_event_arg(event, SIZE_MAX, NULL));
+    assert_int_equal(sio_event_args_from(event, MANY - 2).json_len, 5);
+    sio_args args = {"1,2", 3, NULL, 0}; /* all this is over with the others */
+    assert_int_equal(sio_event_set(event, NULL, &args), SIO_OK);
+    assert_null(sio_event_arg(event, 20, NULL));
+    assert_memory_equal(sio_event_arg(event, 1, NULL), "2", 1);
+}
+
+/* In whatever order one asks for them. */
+static void test_many_args(void **state)
+{
+    (void)state;
+    char packet[32 + MANY * 3] = "2[\"e\"";
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(packet + strlen(packet), 16, ",%d", 10 + i);
+    }
+    strcat(packet, "]");
+    on("e", check_many, NULL);
+    sio_peer_send(&a, packet);
+    assert_string_equal(sio_rig_told(&rig), " checked");
+}
+
 static void check_refused(sio_socket *socket, sio_event *event, void *arg)
 {
     json_t *tree;
@@ -481,12 +523,19 @@ static void test_emit_binary(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_dispatch),    TEST(test_reserved),
-        TEST(test_off),         TEST(test_no_more_after_the_end),
-        TEST(test_args),        TEST(test_beyond_jansson),
-        TEST(test_pack),        TEST(test_volatile),
-        TEST(test_binary),      TEST(test_binary_interrupted),
-        TEST(test_binary_args), TEST(test_emit_binary),
+        TEST(test_dispatch),
+        TEST(test_reserved),
+        TEST(test_off),
+        TEST(test_no_more_after_the_end),
+        TEST(test_args),
+        TEST(test_beyond_jansson),
+        TEST(test_many_args),
+        TEST(test_pack),
+        TEST(test_volatile),
+        TEST(test_binary),
+        TEST(test_binary_interrupted),
+        TEST(test_binary_args),
+        TEST(test_emit_binary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,7 +192,7 @@ static void test_later(void **state)
     sio_event_next_pass(held[2].next);
     told(" h:e(2)");
     assert_string_equal(sio_peer_said(&a), " 437[3]");
-    assert_int_equal(socket_a->client->waiting, 0);
+    assert_int_equal(socket_a->client->dues->kib, 0);
 }
 
 static void test_later_fails(void **state)
@@ -208,7 +208,7 @@ static void test_later_fails(void **state)
     told(" no error:e(1)");
     sio_event_next_drop(held[1].next);
     told("");
-    assert_int_equal(socket_a->client->waiting, 0);
+    assert_int_equal(socket_a->client->dues->kib, 0);
 }
 
 /* No answer has an effect once the socket has left, be it for good or not. */
@@ -224,7 +224,7 @@ static void test_gone_meanwhile(void **state)
     (void)sio_rig_told(&rig);
     sio_peer_send(&a, "1");
     sio_peer_send(&a, "0");
-    assert_int_not_equal(sio_peer_socket(&a, "/")->client->waiting, 0);
+    assert_int_not_equal(sio_peer_socket(&a, "/")->client->dues->kib, 0);
     sio_event_next_pass(held[0].next);
     sio_event_next_fail(held[1].next, "no", NULL);
     told("");
@@ -380,6 +380,22 @@ static void test_change_later(void **state)
     told(" h:e(" HOLE(0) ")xyz;");
 }
 
+/* Where nobody listens it is logged: once in a second, as it costs the client
+ * nothing to have it so. */
+static void test_fail_is_logged(void **state)
+{
+    (void)state;
+    use(fail_it, "m");
+    for (int i = 0; i < 50; i++) {
+        sio_peer_send(&a, "2[\"e\"]");
+        assert_string_equal(rig_logged(&rig.engine),
+                            i == 0 ? " event_refused" : "");
+    }
+    rig_advance(&rig.engine, 1000);
+    sio_peer_send(&a, "2[\"e\"]");
+    assert_string_equal(rig_logged(&rig.engine), " event_refused");
+}
+
 static void test_fixed(void **state)
 {
     (void)state;
@@ -418,6 +434,7 @@ int main(void)
         CASE(8),
         CASE(9),
         cmocka_unit_test_setup_teardown(test_change_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fail_is_logged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fixed, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

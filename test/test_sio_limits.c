@@ -56,6 +56,47 @@ static void test_namespaces(void **state)
            " client_namespaces protocol_violation session_closed");
 }
 
+/* What a client sends with its CONNECT packets stays as long as the sockets. */
+static void join_with_auth(sio_peer *a, int nsp)
+{
+    static char packet[30000 + 32];
+    (void)snprintf(packet, sizeof(packet), "0/n%d,{\"a\":\"%030000d\"}", nsp,
+                   0);
+    sio_peer_send(a, packet);
+}
+
+static void test_auth(void **state)
+{
+    (void)state;
+    char packet[24];
+    sio_peer a = sio_rig_open(&rig, MEMORY_WEBSOCKET, "a");
+    rig.muted = true;
+    rig.core.max_binary = (size_t)36 * 1024; /* and 64 KiB */
+    for (int i = 0; i < 4; i++) {
+        (void)snprintf(packet, sizeof(packet), "/n%d", i);
+        (void)sio_rig_of(&rig, packet);
+    }
+    for (int round = 0; round < 10; round++) { /* who leaves takes it along */
+        for (int i = 0; i < 3; i++) {
+            join_with_auth(&a, i);
+        }
+        for (int i = 0; i < 3; i++) {
+            (void)snprintf(packet, sizeof(packet), "1/n%d,", i);
+            sio_peer_send(&a, packet);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        join_with_auth(&a, i);
+    }
+    (void)rig_logged(&rig.engine);
+    assert_true(sio_peer_open(&a));
+    join_with_auth(&a, 3);
+    rig_turn(&rig.engine);
+    assert_false(sio_peer_open(&a));
+    expect(SIO_COUNTER_LIMITED_NAMESPACES, 0,
+           " protocol_violation session_closed");
+}
+
 static void test_rooms(void **state)
 {
     (void)state;
@@ -176,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_namespaces, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_auth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rooms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_acks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_37aad114_acks_leave_nothing, setup,

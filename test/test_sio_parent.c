@@ -464,7 +464,14 @@ static void test_limit(void **state)
     assert_string_equal(ask(&b, "0/t-1,"), JOINED("/t-1"));
     assert_string_equal(ask(&b, "0/t-0,"), JOINED("/t-0"));
     assert_int_equal(rig.engine.counters[SIO_COUNTER_NAMESPACES_REFUSED], 2);
-    assert_non_null(strstr(rig_logged(&rig.engine), " namespace_limit"));
+    assert_string_equal(rig_logged(&rig.engine), " namespace_limit");
+    rig_advance(&rig.engine, 999); /* once in a second, however often */
+    assert_string_equal(ask(&b, "0/t-4,"), UNKNOWN("/t-4"));
+    assert_string_equal(rig_logged(&rig.engine), "");
+    rig_advance(&rig.engine, 1);
+    assert_string_equal(ask(&b, "0/t-4,"), UNKNOWN("/t-4"));
+    assert_string_equal(rig_logged(&rig.engine), " namespace_limit");
+    assert_int_equal(rig.engine.counters[SIO_COUNTER_NAMESPACES_REFUSED], 4);
     (void)ask(&a, "1/t-3,");
     assert_string_equal(ask(&b, "0/t-4,"), JOINED("/t-4"));
 }
@@ -479,8 +486,12 @@ static void test_client_limit(void **state)
     (void)ask(&a, "0/y,");
     (void)ask(&a, "0/z,");
     assert_true(sio_peer_open(&a));
+    (void)rig_logged(&rig.engine);
     (void)ask(&a, "0/w,");
     assert_false(sio_peer_open(&a));
+    assert_int_equal(rig.engine.counters[SIO_COUNTER_LIMITED_NAMESPACES], 1);
+    assert_string_equal(rig_logged(&rig.engine),
+                        " client_namespaces protocol_violation session_closed");
     assert_int_equal(held_count, 3);
     for (size_t i = 0; i < held_count; i++) {
         sio_claim_allow(held[i]);

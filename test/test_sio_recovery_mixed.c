@@ -262,6 +262,33 @@ static void test_too_much(void **state)
     }
 }
 
+/* The same where it is small ones, of which only so many may wait, and the
+ * answer to CONNECT behind them. */
+static void test_too_many(void **state)
+{
+    for (int over = 0; over < 2; over++) {
+        session a, b;
+        open_rig(1000, 1000000, true);
+        rig.muted = true;
+        rig.engine.config.max_backlog = 6400;
+        sio_peer pa = join("a", &a);
+        (void)join("b", &b);
+        emit_all("1");
+        note_offset(&a, sio_peer_said(&pa));
+        drop(&pa);
+        for (int i = 0; i < 163 + over; i++) {
+            assert_int_equal(
+                sio_broadcast_emit(sio_namespace_to(nsp, a.sid), "x", ""),
+                SIO_OK);
+        }
+        pa = resume("a", &a);
+        assert_true(sio_peer_open(&pa));
+        assert_int_equal(strcmp(sio_peer_socket(&pa, "/r")->id, a.sid) == 0,
+                         over == 0);
+        (void)tear_down(state);
+    }
+}
+
 /* Nor do packets of a room come that was left before the loss, even those that
  * were lost on their way while the socket was in it. */
 static void test_room_left(void **state)
@@ -435,11 +462,17 @@ static void test_longer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_child),  cmocka_unit_test(test_child_at_close),
-        WITH_RIG(test_nobody),         cmocka_unit_test(test_work),
-        cmocka_unit_test(test_memory), cmocka_unit_test(test_too_much),
-        WITH_RIG(test_room_left),      WITH_RIG(test_room_joined_again),
-        WITH_RIG(test_shared),         WITH_RIG(test_listeners),
+        cmocka_unit_test(test_child),
+        cmocka_unit_test(test_child_at_close),
+        WITH_RIG(test_nobody),
+        cmocka_unit_test(test_work),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_too_many),
+        WITH_RIG(test_room_left),
+        WITH_RIG(test_room_joined_again),
+        WITH_RIG(test_shared),
+        WITH_RIG(test_listeners),
         cmocka_unit_test(test_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,11 +186,38 @@ static void test_feed(void **state)
     ws_rig rig;
     sio_buf in = {0};
     ws_rig_init(&rig, false, SIZE_MAX);
-    tp_websocket_feed(rig.ws, NULL, 0);
+    tp_websocket_feed(rig.ws, NULL, 0, true);
     ws_rig_frame(&in, TEXT, (sio_bytes)B("4hi"));
-    tp_websocket_feed(rig.ws, in.base, in.len);
+    tp_websocket_feed(rig.ws, in.base, in.len, true);
     check_told("feed", &rig, (sio_bytes)B("4[hi];"));
     sio_buf_deinit(&in);
+    ws_rig_deinit(&rig);
+}
+
+static void ignore_gone(void *owner, tp_websocket *ws)
+{
+    (void)owner;
+    (void)ws;
+}
+
+/* From a peer that compresses less is read at once. */
+static void test_narrow(void **state)
+{
+    (void)state;
+    ws_rig rig;
+    memory_stream stream;
+    tp_ws_deflate deflate = {.on = true,
+                             .params.client_no_context_takeover = true};
+    ws_rig_init(&rig, false, SIZE_MAX);
+    assert_false(rig.ms.narrow);
+    tp_websocket_home home = rig.home;
+    home.gone = ignore_gone;
+    memory_stream_init(&stream);
+    tp_websocket *ws = tp_websocket_new(
+        &home, &stream.base, SIO_LIT(WS_RIG_RESPONSE), false, &deflate);
+    assert_true(stream.narrow);
+    tp_websocket_abort(ws);
+    memory_stream_deinit(&stream);
     ws_rig_deinit(&rig);
 }
 
@@ -326,6 +353,7 @@ static void test_unsent(void **state)
     send_sized(&rig, 98, 0);
     send_sized(&rig, 200, 1);
     assert_int_equal(rig.tp->unsent, 306);
+    assert_int_equal(rig.tp->held, 3); /* with the answer to the handshake */
     memory_loop_turn(&rig.loop);
     assert_true(rig.ms.blocked && rig.tp->writable);
     assert_int_equal(rig.tp->unsent, 200);
@@ -339,6 +367,7 @@ static void test_unsent(void **state)
     memory_stream_drain(&rig.ms, 1);
     memory_loop_turn(&rig.loop);
     assert_int_equal(rig.tp->unsent, 0);
+    assert_int_equal(rig.tp->held, 0);
     assert_int_equal(rig.drained, 1);
     ws_rig_deinit(&rig);
 }
@@ -552,6 +581,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_receive),
         cmocka_unit_test(test_feed),
+        cmocka_unit_test(test_narrow),
         cmocka_unit_test(test_short_writes),
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_gathering),

@@ -25,7 +25,8 @@ struct tp_polling {
     const tp_polling_config *config;
     tp_http_conn *get;  /* the one that waits, or NULL */
     tp_http_conn *post; /* the one whose body is coming, or NULL */
-    tp_http_waiter get_waiter, post_waiter;
+    tp_http_conn *sent; /* the one whose answer has not left, or NULL */
+    tp_http_waiter get_waiter, post_waiter, sent_waiter;
     sio_frameq queue; /* goes with the GET that waits */
     sio_timer timer;  /* in LINGERING, the end of patience */
     state state;
@@ -163,6 +164,16 @@ static void answer_plain(tp_polling *p, tp_http_conn *conn,
     }
 }
 
+/* What has been answered is not counted as waiting any more.  So the peer gets
+ * nothing else before it has read that. */
+static void await_reader(tp_polling *p, tp_http_conn *conn)
+{
+    if (p->state == OPEN && conn->state == TP_HTTP_STATE_SENDING) {
+        p->sent = conn;
+        conn->waiter = &p->sent_waiter;
+    }
+}
+
 /* Answers the GET with all that is queued. */
 static void answer(tp_polling *p)
 {
@@ -180,9 +191,11 @@ static void answer(tp_polling *p)
             answer_plain(p, conn, &b);
         }
         free(b.script);
+        await_reader(p, conn);
     }
     sio_frameq_clear(&p->queue, &p->loop->chunks);
     p->base.unsent = 0;
+    p->base.held = 0;
 }
 
 static void answer_with(tp_polling *p, sio_frame *frame)
@@ -199,9 +212,11 @@ static void answer_with(tp_polling *p, sio_frame *frame)
 static void flush(tp_dirty *dirty)
 {
     tp_polling *p = SIO_OWNER(dirty, tp_polling, dirty);
-    if (p->get != NULL && !sio_frameq_empty(&p->queue)) {
+    tp_http_conn *conn = p->get;
+    if (conn != NULL && !sio_frameq_empty(&p->queue)) {
         answer(p);
         p->base.events->drained(p->base.owner, &p->base);
+        tp_http_answer_hurry(conn); /* while it is at hand */
     }
 }
 
@@ -213,6 +228,7 @@ static sio_error send_frame(eio_transport *tp, sio_frame *frame, eio_form form)
     sio_error err = sio_frameq_push(&p->queue, &p->loop->chunks, frame, form);
     if (err == SIO_OK) {
         p->base.unsent = sio_frameq_bytes(&p->queue);
+        p->base.held = (uint32_t)sio_frameq_count(&p->queue);
         tp_loop_dirty(p->loop, &p->dirty);
     }
     if (err == SIO_OK && !p->greeted) {
@@ -269,6 +285,10 @@ static void bury(tp_polling *p)
     p->base.writable = false;
     sio_wheel_cancel(&p->loop->wheel, &p->timer);
     sio_link_drop(&p->dirty.link);
+    if (p->sent != NULL) {
+        p->sent->waiter = NULL;
+        p->sent = NULL;
+    }
     drop_post(p);
     sio_reap_later(&p->loop->doomed, &p->mortal);
 }
@@ -333,6 +353,17 @@ static void on_get_lost(tp_http_waiter *waiter, sio_error why)
     fail(p, SIO_ERR_ABORTED);
 }
 
+static void on_left(tp_http_waiter *waiter)
+{
+    SIO_OWNER(waiter, tp_polling, sent_waiter)->sent = NULL;
+}
+
+static void on_sent_lost(tp_http_waiter *waiter, sio_error why)
+{
+    (void)why;
+    on_left(waiter);
+}
+
 /* A body that is too large costs only its request. */
 static void on_post_lost(tp_http_waiter *waiter, sio_error why)
 {
@@ -366,6 +397,8 @@ tp_polling *tp_polling_new(tp_loop *loop, const eio_engine *engine,
     p->timer.fire = on_timer;
     p->get_waiter.lost = on_get_lost;
     p->post_waiter.lost = on_post_lost;
+    p->sent_waiter.lost = on_sent_lost;
+    p->sent_waiter.left = on_left;
     p->loop = loop;
     p->engine = engine;
     p->config = config;
@@ -401,7 +434,7 @@ static tp_coding choose_coding(const tp_polling *p, const tp_http_head *head)
 
 void tp_polling_get(tp_polling *p, tp_http_conn *conn, const tp_http_head *head)
 {
-    if (p->get != NULL) {
+    if (p->get != NULL || p->sent != NULL) {
         answer_bad(conn);
         fail(p, SIO_ERR_OVERLAP);
         return;

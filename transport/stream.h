@@ -37,6 +37,10 @@ typedef struct tp_stream_ops {
     /* Stops or resumes reading. */
     void (*pause)(tp_stream *s, bool paused);
 
+    /* Has less read at once, for good: what comes may cost far more than its
+     * bytes, and others wait meanwhile. */
+    void (*narrow)(tp_stream *s);
+
     /* Tells the peer that nothing more comes; reading goes on. */
     void (*shut)(tp_stream *s);
 

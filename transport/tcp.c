@@ -12,6 +12,7 @@ typedef struct tp_tcp {
     tp_stream base;
     ev_io io; /* io.fd is -1 once closed; io.data is the loop, or NULL */
     sio_mortal mortal;
+    int most; /* bytes read at once */
 } tp_tcp;
 
 static tp_tcp *of(tp_stream *s)
@@ -35,27 +36,45 @@ static void watch(tp_tcp *tcp)
     }
 }
 
+/* A call has failed: where that is not the peer's doing, it is told. */
+__attribute__((cold, noinline)) static sio_error fail(const tp_tcp *tcp,
+                                                      int error)
+{
+    if (error == ENOMEM || error == ENOBUFS) {
+        tp_loop_lacks(loop_of(tcp), "a connection");
+    }
+    return SIO_ERR_IO;
+}
+
+/* Apart from its caller, whose stack frame is small without this one's. */
+__attribute__((noinline)) static ssize_t
+send_several(int fd, const struct iovec *pieces, int count, size_t *want)
+{
+    struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
+                         .msg_iovlen = (size_t)count};
+    *want = 0;
+    for (int i = 0; i < count; i++) {
+        *want += pieces[i].iov_len;
+    }
+    return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
 static sio_error send_pieces(tp_stream *s, const struct iovec *pieces,
                              int count, size_t *sent)
 {
     tp_tcp *tcp = of(s);
-    size_t want = 0;
+    size_t want = pieces->iov_len;
     ssize_t n;
 
     *sent = 0;
-    for (int i = 0; i < count; i++) {
-        want += pieces[i].iov_len;
-    }
     if (count == 1) {
-        n = send(tcp->io.fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+        n = send(tcp->io.fd, pieces->iov_base, want, MSG_NOSIGNAL);
     } else {
-        struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
-                             .msg_iovlen = (size_t)count};
-        n = sendmsg(tcp->io.fd, &msg, MSG_NOSIGNAL);
+        n = send_several(tcp->io.fd, pieces, count, &want);
     }
     if (n < 0) {
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-            return SIO_ERR_IO;
+            return fail(tcp, errno);
         }
         n = 0;
     }
@@ -77,6 +96,11 @@ static void pause_reading(tp_stream *s, bool paused)
     }
 }
 
+static void narrow(tp_stream *s)
+{
+    of(s)->most = TP_LOOP_IN_NARROW;
+}
+
 static void shut(tp_stream *s)
 {
     (void)shutdown(of(s)->io.fd, SHUT_WR);
@@ -85,6 +109,14 @@ static void shut(tp_stream *s)
 static void destroy(sio_mortal *mortal)
 {
     free(SIO_OWNER(mortal, tp_tcp, mortal));
+}
+
+/* What the kernel has taken is of no use without the rest, but it would keep it
+ * for minutes for a peer that does not read. */
+static void give_up_output(const tp_tcp *tcp)
+{
+    static const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(tcp->io.fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 }
 
 static void close_now(tp_stream *s)
@@ -100,6 +132,9 @@ static void close_now(tp_stream *s)
         return;
     }
     ev_io_stop(loop_of(tcp)->ev, &tcp->io);
+    if (tcp->base.blocked) {
+        give_up_output(tcp);
+    }
     close(tcp->io.fd);
     tcp->io.fd = -1;
     sio_reap_later(&loop_of(tcp)->doomed, &tcp->mortal);
@@ -125,6 +160,7 @@ static void enter(tp_stream *s, tp_loop *loop)
 static const tp_stream_ops tcp_ops = {
     .send = send_pieces,
     .pause = pause_reading,
+    .narrow = narrow,
     .shut = shut,
     .close = close_now,
     .leave = leave,
@@ -133,7 +169,7 @@ static const tp_stream_ops tcp_ops = {
 
 static void read_some(tp_tcp *tcp)
 {
-    ssize_t n = recv(tcp->io.fd, loop_of(tcp)->in, TP_LOOP_IN, 0);
+    ssize_t n = recv(tcp->io.fd, loop_of(tcp)->in, (size_t)tcp->most, 0);
     if (n > 0) {
         sio_metric_add(&loop_of(tcp)->counters[SIO_COUNTER_BYTES_IN],
                        (size_t)n);
@@ -142,8 +178,9 @@ static void read_some(tp_tcp *tcp)
         pause_reading(&tcp->base, true);
         tcp->base.events->ended(tcp->base.owner, SIO_OK);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        sio_error err = fail(tcp, errno);
         pause_reading(&tcp->base, true);
-        tcp->base.events->ended(tcp->base.owner, SIO_ERR_IO);
+        tcp->base.events->ended(tcp->base.owner, err);
     }
 }
 
@@ -152,6 +189,7 @@ static void on_io(struct ev_loop *ev, ev_io *w, int revents)
     tp_tcp *tcp = SIO_OWNER(w, tp_tcp, io);
     (void)ev;
     if ((revents & EV_ERROR) != 0) { /* it cannot be watched any more */
+        tp_loop_lacks(loop_of(tcp), "watching a connection");
         tcp->base.blocked = false;
         pause_reading(&tcp->base, true);
         tcp->base.events->ended(tcp->base.owner, SIO_ERR_IO);
@@ -176,6 +214,7 @@ tp_stream *tp_tcp_new(int fd, const struct sockaddr *peer)
         return NULL;
     }
     tcp->base.ops = &tcp_ops;
+    tcp->most = TP_LOOP_IN;
     tcp->mortal.destroy = destroy;
     tcp->base.peer = tp_address_of_peer(peer);
     ev_io_init(&tcp->io, on_io, fd, EV_READ);

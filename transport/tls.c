@@ -424,6 +424,11 @@ static void close_now(tp_stream *s)
     sio_reap_later(&tls->loop->doomed, &tls->mortal);
 }
 
+static void narrow(tp_stream *s)
+{
+    of(s)->inner->ops->narrow(of(s)->inner);
+}
+
 static void leave(tp_stream *s)
 {
     tp_tls *tls = of(s);
@@ -472,6 +477,7 @@ static const char *subject(const tp_stream *s)
 static const tp_stream_ops tls_ops = {
     .send = send_pieces,
     .pause = pause_reading,
+    .narrow = narrow,
     .shut = shut,
     .close = close_now,
     .leave = leave,

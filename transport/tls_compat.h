@@ -3,8 +3,8 @@
 
 /*
  * mbedTLS 2.28 and 3.6 behind one face.  What is under it keeps to what both
- * have in common; members that 3.6 calls private are used in tls_records.c and
- * to read `state` alone.
+ * have in common; members that 3.6 calls private are used in tls_records.c, in
+ * tp_tls_identity_mend(), and to read `state` alone.
  */
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
 
@@ -17,6 +17,7 @@
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_cache.h>
 #include <mbedtls/ssl_ticket.h>
+#include <mbedtls/threading.h>
 #include <mbedtls/version.h>
 #include <mbedtls/x509_crl.h>
 #include <mbedtls/x509_crt.h>

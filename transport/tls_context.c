@@ -389,6 +389,22 @@ size_t tp_tls_buffer_size(const tp_tls_context *context)
     return context->buffer_size;
 }
 
+/* Whether the arithmetic of RSA, or its memory, may be what has failed. */
+static bool concerns_keys(int code)
+{
+    int high = -code & ~0x7f, low = -code & 0x7f;
+    return low == -MBEDTLS_ERR_MPI_ALLOC_FAILED ||
+           (high >= -MBEDTLS_ERR_RSA_BAD_INPUT_DATA &&
+            high <= -MBEDTLS_ERR_RSA_RNG_FAILED);
+}
+
+void tp_tls_mend_keys(tp_tls_context *context, int code)
+{
+    for (size_t i = 0; i < context->count && concerns_keys(code); i++) {
+        tp_tls_identity_mend(&context->identities[i]);
+    }
+}
+
 bool tp_tls_client_may_show(const tp_tls_context *context)
 {
     return context->asks && !context->insists;

@@ -109,6 +109,7 @@ static void alert(tp_tls *tls, int code)
 static void fail_step(tp_tls *tls, int code)
 {
     char why[256];
+    tp_tls_mend_keys(tls->context, code);
     alert(tls, code);
     if (tls->flaws != 0) {
         certificate_text(tls->flaws, why, sizeof(why));

@@ -165,6 +165,7 @@ static void set_deadline(tp_websocket *ws, uint32_t ms)
 static void note_unsent(tp_websocket *ws)
 {
     ws->base.unsent = tp_ws_unsent(&ws->out);
+    ws->base.held = (uint32_t)sio_frameq_count(&ws->out.queue);
 }
 
 /* Writes what the stream takes.  Tells nobody. */
@@ -502,13 +503,13 @@ __attribute__((cold)) static void reject(tp_websocket *ws, sio_error err)
     }
 }
 
-void tp_websocket_feed(tp_websocket *ws, uint8_t *data, size_t len)
+void tp_websocket_feed(tp_websocket *ws, uint8_t *data, size_t len, bool early)
 {
     if (ws->state != OPEN && ws->state != CLOSING) {
         return;
     }
     tp_ws_limits limits = ws->home->config->limits;
-    limits.deflate = deflate_of(ws) != NULL;
+    limits.deflate = !early && deflate_of(ws) != NULL;
     sio_error err =
         tp_ws_reader_feed(&ws->reader, data, len, &limits, &reader_events, ws);
     if (err != SIO_OK) {
@@ -522,7 +523,7 @@ static void on_input(void *owner, uint8_t *data, size_t len)
 {
     tp_websocket *ws = owner;
     tp_ws_cork(&ws->out);
-    tp_websocket_feed(ws, data, len);
+    tp_websocket_feed(ws, data, len, false);
     if (tp_ws_has_output(&ws->out) || sio_link_used(&ws->dirty.link)) {
         sio_link_drop(&ws->dirty.link);
         if (ws->state != GONE) {
@@ -572,6 +573,7 @@ tp_websocket *tp_websocket_new(const tp_websocket_home *home, tp_stream *stream,
     }
     if (deflate->on) {
         ws->more->deflate = *deflate;
+        stream->ops->narrow(stream);
     }
     ws->base.ops = &tp_websocket_ops;
     eio_transport_orphan(&ws->base);

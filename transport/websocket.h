@@ -43,8 +43,9 @@ tp_websocket *tp_websocket_new(const tp_websocket_home *home, tp_stream *stream,
                                tp_ws_deflate *deflate);
 eio_transport *tp_websocket_base(tp_websocket *ws);
 
-/* Reads what has come on the stream before it was handed over. */
-void tp_websocket_feed(tp_websocket *ws, uint8_t *data, size_t len);
+/* Reads what has come.  `early`: before the stream was handed over, when the
+ * client could not know yet that it may compress. */
+void tp_websocket_feed(tp_websocket *ws, uint8_t *data, size_t len, bool early);
 
 /* A link for the owner's list, and the one it belongs to. */
 sio_link *tp_websocket_link(tp_websocket *ws);

@@ -11,7 +11,7 @@ import {
   WAYS, ask, client, collect, connected, connection, eventually, next, rawJoin, rawPolling, rawWebSocket,
 } from '../support/client.mjs';
 import { QUIET, WebSocketWire, Wire, encodeRequest, request } from '../support/raw.mjs';
-import { oursOnly, startServer } from '../support/server.mjs';
+import { freePort, oursOnly, startServer } from '../support/server.mjs';
 
 const ours = { skip: oursOnly('it believes no proxy, and listens where Node does') };
 
@@ -188,6 +188,11 @@ test('SA04 refusals are logged with the client\'s address', ours, async (t) => {
   const headers = { 'X-Forwarded-For': CLIENT };
   await request(server, { target: '/socket.io/?EIO=4&transport=none', headers });
   await eventually(() => server.stderr(), (text) => text.includes(`request_refused address ${CLIENT}: code 0`), 'the log');
+  await request(server, {
+    target: '/socket.io/?EIO=4&transport=websocket',
+    headers: { ...headers, Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'short' },
+  });
+  await eventually(() => server.stderr(), (text) => text.includes(`handshake_refused address ${CLIENT}: Sec-WebSocket-Key`), 'the log');
 });
 
 // -- the PROXY protocol -------------------------------------------------------------
@@ -405,15 +410,6 @@ for (const threads of [1, 2]) {
 
 // -- listening again -------------------------------------------------------------------
 
-/** A port that is free. */
-async function freePort() {
-  const probe = createServer();
-  await new Promise((done) => probe.listen(0, '127.0.0.1', done));
-  const { port } = probe.address();
-  await new Promise((done) => probe.close(done));
-  return port;
-}
-
 for (const threads of [1, 4]) {
   testEach(`SV09 closing, and listening again at the same port, ${threads} threads`, async (t, options) => {
     const port = await freePort();
@@ -423,8 +419,11 @@ for (const threads of [1, 4]) {
       ...options, reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 100, autoConnect: false,
     });
     for (let life = 1; life <= 3; life++) {
+      // It has tried by itself since it was cut off, perhaps with success, and
+      // perhaps too early.
+      const comes = socket.connected || next(socket, 'connect');
       socket.connect();
-      await connection(socket);
+      await comes;
       const back = next(socket, 'message-back');
       socket.emit('message', life);
       assert.deepEqual(await back, [life]);

@@ -3,9 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { deflateRawSync } from 'node:zlib';
 import { io } from 'socket.io-client';
 import WebSocket from 'ws';
-import { QUIET } from '../support/raw.mjs';
+import { OP, QUIET, WebSocketWire, encodeFrame } from '../support/raw.mjs';
 import { oursOnly, startServer } from '../support/server.mjs';
 
 const BASE = { ...QUIET, deflate: true };
@@ -104,6 +105,19 @@ test('WS03 what cannot be inflated ends the connection', { skip: oursOnly('it en
   // FIN, RSV1 and text; masked with zeros; a block of a type that is none.
   ws._socket.write(Buffer.from([0xc1, 0x82, 0, 0, 0, 0, 0x07, 0xff]));
   assert.equal(await new Promise((resolve) => { ws.on('close', resolve); }), 1007);
+});
+
+// The client cannot know yet that it may: a compressed frame beside the request is one with a bit that was not agreed on.
+test('WS03 what comes before the answer must not be compressed', { skip: oursOnly('it inflates that') }, async () => {
+  const server = servers['with takeover'];
+  const headers = { 'Sec-WebSocket-Extensions': 'permessage-deflate' };
+  const plain = await WebSocketWire.session(server, { headers, bytes: encodeFrame(OP.TEXT, '4early') });
+  assert.equal(await plain.text(), '4early');
+  plain.destroy();
+  const bytes = encodeFrame(OP.TEXT, deflateRawSync('4early'), { rsv: 4 });
+  const ws = await WebSocketWire.session(server, { headers, bytes });
+  await ws.closed(1002);
+  ws.destroy();
 });
 
 test('WS03 official clients, with and without, get the same', async () => {
