@@ -5,13 +5,14 @@ static uint64_t rotate(uint64_t value, unsigned left)
     return value << left | value >> (64 - left);
 }
 
-/* Eight bytes, lowest first; the compiler makes one load of it. */
+/* Eight bytes, lowest first. */
 static uint64_t read_le(const uint8_t *at)
 {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 8; i++) {
-        value |= (uint64_t)at[i] << 8 * i;
-    }
+    uint64_t value;
+    memcpy(&value, at, sizeof(value));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    value = __builtin_bswap64(value);
+#endif
     return value;
 }
 

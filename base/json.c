@@ -494,17 +494,24 @@ static bool scan_plain(sio_bytes in, sio_json_array *out)
 
 #endif
 
-sio_error sio_json_array_scan(sio_bytes in, unsigned max_depth,
-                              sio_json_placeholder_fn *found, void *arg,
-                              sio_json_array *out)
+/* Apart from the next one, which mostly needs no stack at all. */
+__attribute__((noinline)) static sio_error
+scan_any_array(sio_bytes in, unsigned max_depth, sio_json_placeholder_fn *found,
+               void *arg, sio_json_array *out)
 {
-    if (max_depth != 0 && scan_plain(in, out)) {
-        return SIO_OK;
-    }
     scanner s;
     start(&s, in, max_depth);
     return found == NULL ? scan_array(&s, out)
                          : scan_array_tracked(&s, found, arg, out);
+}
+
+sio_error sio_json_array_scan(sio_bytes in, unsigned max_depth,
+                              sio_json_placeholder_fn *found, void *arg,
+                              sio_json_array *out)
+{
+    return max_depth != 0 && scan_plain(in, out)
+               ? SIO_OK
+               : scan_any_array(in, max_depth, found, arg, out);
 }
 
 sio_json_items sio_json_items_of_list(sio_bytes list)

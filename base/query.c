@@ -21,14 +21,17 @@ bool sio_query_next(sio_query *it, sio_bytes *name, sio_bytes *value)
     }
     const uint8_t *from = it->rest.base;
     const uint8_t *end = from + it->rest.len;
-    const uint8_t *stop = memchr(from, '&', it->rest.len);
-    if (stop == NULL) {
-        stop = end;
+    const uint8_t *mark = from; /* names are too short for memchr() */
+    while (mark != end && *mark != '=' && *mark != '&') {
+        mark++;
     }
-    const uint8_t *mark = memchr(from, '=', (size_t)(stop - from));
-    const uint8_t *second = mark == NULL ? stop : mark + 1;
-
-    *name = (sio_bytes){from, (size_t)((mark == NULL ? stop : mark) - from)};
+    const uint8_t *second = mark, *stop = mark;
+    if (mark != end && *mark == '=') {
+        second = mark + 1;
+        stop = memchr(second, '&', (size_t)(end - second));
+        stop = stop == NULL ? end : stop;
+    }
+    *name = (sio_bytes){from, (size_t)(mark - from)};
     *value = (sio_bytes){second, (size_t)(stop - second)};
     it->rest = (sio_bytes){stop, (size_t)(end - stop)};
     return true;
@@ -66,6 +69,20 @@ static bool decodes_to(sio_bytes raw, sio_bytes text)
         i++;
     }
     return raw.len == 0 && i == text.len;
+}
+
+bool sio_query_is(sio_bytes raw, sio_bytes name)
+{
+    if (raw.len <= name.len) { /* what is escaped is longer */
+        return sio_bytes_eq(raw, name);
+    }
+    return decodes_to(raw, name);
+}
+
+bool sio_query_is_plain(sio_bytes raw)
+{
+    return raw.len == 0 || (memchr(raw.base, '%', raw.len) == NULL &&
+                            memchr(raw.base, '+', raw.len) == NULL);
 }
 
 bool sio_query_get(sio_bytes query, sio_bytes name, sio_bytes *raw_value)

@@ -25,6 +25,12 @@ bool sio_query_next(sio_query *it, sio_bytes *name, sio_bytes *value);
  */
 void sio_query_decode(sio_bytes raw, uint8_t *out, size_t *len);
 
+/* Whether `raw` has neither a '%' nor a '+', and so decodes to itself. */
+bool sio_query_is_plain(sio_bytes raw);
+
+/* Whether `raw` decodes to `name`, which is letters and digits. */
+bool sio_query_is(sio_bytes raw, sio_bytes name);
+
 /*
  * Finds the pair whose name decodes to `name`, the last one if there are
  * several, and sets `*raw_value`, undecoded and borrowed from `query`.

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Fuzzing, coverage, valgrind, format.
+# Coverage, valgrind, format.
 
 LAYERS=(base engineio transport socketio)
 C_FOLDERS=(include "${LAYERS[@]}" examples interop test fuzz bench)
@@ -10,52 +10,6 @@ c_files() {
         [ ! -d "$folder" ] || find "$folder" -name node_modules -prune -o \
             \( -name '*.c' -o -name '*.h' -o -name '*.cc' \) -print
     done | sort
-}
-
-# -- fuzz -------------------------------------------------------------------
-
-build_fuzz() {
-    CC=clang CXX=clang++ compile "$BUILD/fuzz" -Dbuildtype=debugoptimized \
-        -Dwerror=true -Dfuzz=true -Dtests=false -Dexamples=false \
-        -Db_sanitize=address,undefined -Db_lundef=false \
-        -Dc_args=-fno-sanitize-recover=all
-}
-
-fuzz_targets() {
-    find fuzz -maxdepth 1 -name 'fuzz_*.c' | sed 's/.*fuzz_\(.*\)\.c/\1/' | sort
-}
-
-# fuzz_one TARGET SECONDS: starts from the kept corpus and from what earlier
-# runs of this build found; that goes to build/fuzz/corpus/TARGET.
-fuzz_one() {
-    local found=$BUILD/fuzz/corpus/$1 kept=fuzz/corpus/$1 dict=fuzz/$1.dict
-    local args=("$found")
-    mkdir -p "$found" "$BUILD/fuzz/crashes"
-    [ ! -d "$kept" ] || args+=("$kept")
-    [ ! -f "$dict" ] || args+=("-dict=$dict")
-    "$BUILD/fuzz/fuzz_$1" "${args[@]}" -max_total_time="$2" -timeout=10 \
-        -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="$BUILD/fuzz/crashes/$1-"
-}
-
-run_fuzz() {
-    local target seconds=${2:-60}
-    if [[ ${1:-} =~ ^[0-9]+$ ]]; then
-        seconds=$1
-        shift
-    fi
-    need_packages build clang
-    build_fuzz
-    if [ $# -gt 0 ]; then
-        fuzz_targets | grep -qx -e "$1" || die "no such target: $1"
-        fuzz_one "$1" "$seconds"
-        return
-    fi
-    for target in $(fuzz_targets); do
-        say "== $target, $seconds s"
-        quiet "fuzz-$target" fuzz_one "$target" "$seconds"
-    done
-    echo "Nothing found"
 }
 
 # -- coverage ---------------------------------------------------------------

@@ -11,6 +11,7 @@ packages_for() {
         client) node_packages && echo brotli ;;
         node) node_packages ;;
         tls) echo openssl sslscan ;;
+        interop) echo slowhttptest ;;
         bench) echo util-linux ;;
         unit) echo libcmocka-dev binutils ;;
         clang) echo clang llvm libclang-rt-dev ;;

@@ -136,6 +136,9 @@ static void close_flushed(eio_session *s)
                            SIO_OK);
         return;
     }
+    if (s->upgrade != NULL) {
+        return; /* it may ask there, or never here again; see is_between() */
+    }
     /* The peer will only hear of it when it asks; the transport waits for
      * that, and `gone` ends the session. */
     tp->ops->close(tp, EIO_CLOSE_LINGER);
@@ -261,13 +264,17 @@ static void peer_closes(eio_session *s)
     eio_session_finish(s, EIO_CLOSE_NOW, EIO_REASON_TRANSPORT_CLOSE, SIO_OK);
 }
 
-static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
+static void give_message(eio_session *s, const eio_packet *packet)
 {
-    eio_session *s = owner;
-    (void)tp;
-    if (!eio_session_is_open(s)) {
-        return;
-    }
+    s->engine->events->message(eio_session_user(s), s, packet->form,
+                               packet->data);
+}
+
+/* A packet of an open session, with all that may have to be done for it.
+ * Apart from the next one, which mostly has to keep nothing. */
+__attribute__((noinline)) static void take_packet(eio_session *s,
+                                                  const eio_packet *packet)
+{
     if (s->rate != NULL && !eio_rate_admit(s, packet)) {
         return;
     }
@@ -284,8 +291,7 @@ static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
     }
     switch (packet->type) {
     case EIO_PACKET_MESSAGE:
-        s->engine->events->message(eio_session_user(s), s, packet->form,
-                                   packet->data);
+        give_message(s, packet);
         break;
     case EIO_PACKET_PING:
     case EIO_PACKET_PONG:
@@ -301,11 +307,29 @@ static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
     }
 }
 
+static void on_packet(void *owner, eio_transport *tp, const eio_packet *packet)
+{
+    eio_session *s = owner;
+    (void)tp;
+    if (!eio_session_is_open(s)) {
+        return;
+    }
+    if (packet->type != EIO_PACKET_MESSAGE || s->heartbeat.waiting ||
+        s->rate != NULL || s->engine->tap != NULL) {
+        take_packet(s, packet);
+        return;
+    }
+    eio_count(s->engine, SIO_COUNTER_PACKETS_IN);
+    give_message(s, packet);
+}
+
 static void on_drained(void *owner, eio_transport *tp)
 {
     eio_session *s = owner;
     (void)tp;
-    eio_session_flush(s);
+    if (!sio_frameq_empty(&s->outbox)) {
+        eio_session_flush(s);
+    }
     if (!sio_frameq_empty(&s->outbox)) {
         return;
     }

@@ -108,11 +108,11 @@ static void take_over(eio_upgrade *up)
     eio_transport_orphan(old);
     old->ops->close(old, EIO_CLOSE_NOW);
     eio_session_carry(s, candidate);
-    eio_count(s->engine, SIO_COUNTER_UPGRADES);
     if (s->state == EIO_STATE_CLOSING) {
         eio_session_close_on(s);
         return;
     }
+    eio_count(s->engine, SIO_COUNTER_UPGRADES);
     eio_session_flush(s);
     s->engine->events->upgraded(eio_session_user(s), s);
 }

@@ -10,14 +10,17 @@
 #include <unistd.h>
 
 fake_conn fake_conns[FAKE_CONNS];
-char fake_pid[64], fake_offset[64];
+char fake_sid[64], fake_pid[64], fake_offset[64];
 
 static struct {
     bool active;
     struct ev_loop *ev;
     ev_check check;
     uint64_t now_us, random;
-    int listener, accept_error, connects;
+    double wall;             /* seconds since 1970 when the time was 0 */
+    int places[FAKE_PLACES]; /* descriptors that are listened at, or -1 */
+    bool unix_place[FAKE_PLACES];
+    int accept_error, connects;
     size_t moved; /* grows with everything that happens */
 } net;
 
@@ -66,13 +69,30 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
 ssize_t __wrap_getrandom(void *out, size_t len, unsigned flags);
 ev_tstamp __wrap_ev_now(struct ev_loop *ev);
 
+/* The place with this descriptor, or -1. */
+static int place_of(int fd)
+{
+    int place = FAKE_PLACES - 1;
+    while (place >= 0 && net.places[place] != fd) {
+        place--;
+    }
+    return place;
+}
+
 int __wrap_socket(int domain, int type, int protocol)
 {
-    (void)domain;
+    int place = 0;
     (void)type;
     (void)protocol;
-    net.listener = pipe_end();
-    return net.listener;
+    while (place < FAKE_PLACES && net.places[place] >= 0) {
+        place++;
+    }
+    if (place == FAKE_PLACES) {
+        abort();
+    }
+    net.unix_place[place] = domain == AF_UNIX;
+    net.places[place] = pipe_end();
+    return net.places[place];
 }
 
 int __wrap_bind(int fd, const struct sockaddr *at, socklen_t len)
@@ -110,10 +130,24 @@ int __wrap_getsockname(int fd, struct sockaddr *at, socklen_t *len)
     return 0;
 }
 
+static void name_peer(const fake_conn *c, struct sockaddr *peer, socklen_t *len)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(0x0a000000u + c->host)};
+    if (net.unix_place[c->place]) {
+        peer->sa_family = AF_UNIX;
+        *len = sizeof(peer->sa_family);
+    } else {
+        memcpy(peer, &in, sizeof(in));
+        *len = sizeof(in);
+    }
+}
+
 int __wrap_accept4(int fd, struct sockaddr *peer, socklen_t *len, int flags)
 {
+    int place = place_of(fd);
     (void)flags;
-    if (fd != net.listener) {
+    if (place < 0) {
         abort();
     }
     if (net.accept_error != 0) {
@@ -123,17 +157,13 @@ int __wrap_accept4(int fd, struct sockaddr *peer, socklen_t *len, int flags)
         return -1;
     }
     for (int i = 0; i < net.connects; i++) {
-        if (fake_conns[i].waiting) {
-            struct sockaddr_in in = {
-                .sin_family = AF_INET,
-                .sin_addr.s_addr =
-                    htonl(0x0a000000u + (i == 0 ? 99 : (uint32_t)i % 3))};
-            memcpy(peer, &in, sizeof(in));
-            *len = sizeof(in);
+        fake_conn *c = &fake_conns[i];
+        if (c->waiting && c->place == place) {
+            name_peer(c, peer, len);
             net.moved++;
-            fake_conns[i].waiting = false;
-            fake_conns[i].fd = pipe_end();
-            return fake_conns[i].fd;
+            c->waiting = false;
+            c->fd = pipe_end();
+            return c->fd;
         }
     }
     errno = EAGAIN;
@@ -189,14 +219,23 @@ static void note(char out[64], const uint8_t *data, size_t len)
     }
 }
 
+/* What stands behind `mark`. */
+static void note_behind(char out[64], const char *mark, const uint8_t *data,
+                        size_t len)
+{
+    const uint8_t *at = memmem(data, len, mark, strlen(mark));
+    if (at != NULL) {
+        at += strlen(mark);
+        note(out, at, (size_t)(data + len - at));
+    }
+}
+
 static void note_ids(const uint8_t *data, size_t len)
 {
-    static const char mark[] = "\"pid\":\"";
-    const uint8_t *pid = memmem(data, len, mark, sizeof(mark) - 1);
-    if (pid != NULL) {
-        pid += sizeof(mark) - 1;
-        note(fake_pid, pid, (size_t)(data + len - pid));
+    if (memmem(data, len, "\"upgrades\":", 11) != NULL) { /* an open packet */
+        note_behind(fake_sid, "\"sid\":\"", data, len);
     }
+    note_behind(fake_pid, "\"pid\":\"", data, len);
     const uint8_t *end = memmem(data, len, "\"]", 2), *at = end;
     while (at != NULL && at > data && at[-1] != '"') {
         at--;
@@ -268,8 +307,9 @@ int __wrap_close(int fd)
         c->fd = -1;
         net.moved++;
     }
-    if (net.active && fd == net.listener) {
-        net.listener = -1;
+    int place = net.active ? place_of(fd) : -1;
+    if (place >= 0) {
+        net.places[place] = -1;
     }
     return __real_close(fd);
 }
@@ -302,7 +342,7 @@ ssize_t __wrap_getrandom(void *out, size_t len, unsigned flags)
 ev_tstamp __wrap_ev_now(struct ev_loop *ev)
 {
     (void)ev;
-    return 1.7e9 + (double)net.now_us / 1e6;
+    return net.wall + (double)net.now_us / 1e6;
 }
 
 /* --------------------------------------------------------------- the script --
@@ -313,10 +353,10 @@ static void on_check(struct ev_loop *ev, ev_check *w, int revents)
 {
     (void)w;
     (void)revents;
-    bool waiting = net.accept_error != 0;
+    bool waiting[FAKE_PLACES] = {net.accept_error != 0};
     for (int i = 0; i < net.connects; i++) {
         fake_conn *c = &fake_conns[i];
-        waiting = waiting || c->waiting;
+        waiting[c->place] = waiting[c->place] || c->waiting;
         int now = c->in_len != 0 || c->eof || c->reset ? EV_READ : 0;
         if (c->window != 0 || c->reset || c->send_error != 0) {
             now |= EV_WRITE;
@@ -325,8 +365,10 @@ static void on_check(struct ev_loop *ev, ev_check *w, int revents)
             ev_feed_fd_event(ev, c->fd, now);
         }
     }
-    if (waiting && net.listener >= 0) {
-        ev_feed_fd_event(ev, net.listener, EV_READ);
+    for (int i = 0; i < FAKE_PLACES; i++) {
+        if (waiting[i] && net.places[i] >= 0) {
+            ev_feed_fd_event(ev, net.places[i], EV_READ);
+        }
     }
 }
 
@@ -336,9 +378,12 @@ void fake_net_begin(struct ev_loop *ev)
     net.ev = ev;
     net.now_us = 1000000000;
     net.random = 1;
-    net.listener = -1;
+    fake_net_jump(0);
+    for (int i = 0; i < FAKE_PLACES; i++) {
+        net.places[i] = -1;
+    }
     net.active = true;
-    fake_pid[0] = fake_offset[0] = '\0';
+    fake_sid[0] = fake_pid[0] = fake_offset[0] = '\0';
     ev_check_init(&net.check, on_check);
     ev_set_priority(&net.check, EV_MINPRI);
     ev_check_start(ev, &net.check);
@@ -353,19 +398,25 @@ void fake_net_end(void)
         }
         wire_check_deinit(&fake_conns[i].wire);
     }
-    if (net.listener >= 0) {
-        abort();
+    for (int i = 0; i < FAKE_PLACES; i++) {
+        if (net.places[i] >= 0) {
+            abort();
+        }
     }
     net.active = false;
 }
 
-int fake_net_connect(wire_message_fn *message, void *arg)
+int fake_net_connect(int place, unsigned host, wire_message_fn *message,
+                     void *arg)
 {
-    if (net.connects == FAKE_CONNS) {
+    int most = FAKE_CONNS - (host == FAKE_HEALTHY_HOST ? 0 : FAKE_RESERVED);
+    if (net.connects >= most) {
         return -1;
     }
     fake_conn *c = &fake_conns[net.connects];
     c->fd = -1;
+    c->place = place;
+    c->host = host;
     c->waiting = true;
     c->shut = c->eof = c->reset = false;
     c->window = c->send_most = c->recv_most = FAKE_UNLIMITED;
@@ -408,4 +459,9 @@ void fake_net_settle(void)
 void fake_net_pass(uint64_t ms)
 {
     net.now_us += ms * 1000;
+}
+
+void fake_net_jump(int hours)
+{
+    net.wall = 1.7e9 + hours * 3600.0;
 }

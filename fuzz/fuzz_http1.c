@@ -186,6 +186,17 @@ static void check_round_trip(sio_bytes text)
     REQUIRE(sio_bytes_eq((sio_bytes){out.bytes, out.len}, text));
 }
 
+/* A plain text decodes to itself, and is told to be what it decodes to. */
+static void check_raw(sio_bytes raw)
+{
+    static uint8_t decoded[SIZE_MAX_IN];
+    sio_bytes text = {decoded, 0};
+    sio_query_decode(raw, decoded, &text.len);
+    REQUIRE(!sio_query_is_plain(raw) || sio_bytes_eq(raw, text));
+    REQUIRE(sio_query_is(raw, SIO_LIT("sid")) ==
+            sio_bytes_eq(text, SIO_LIT("sid")));
+}
+
 /* Pairs lie in order and apart; the last is what its decoded name finds; a
  * name decodes alike in place. */
 static void check_query(sio_bytes query)
@@ -199,6 +210,8 @@ static void check_query(sio_bytes query)
         REQUIRE(name.base >= at && value.base >= name.base + name.len);
         at = value.base + value.len;
         REQUIRE(at <= query.base + query.len);
+        check_raw(name);
+        check_raw(value);
         any = true;
     }
     if (!any) {

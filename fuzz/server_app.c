@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/server_curious.h"
+#include "fuzz/server_hooks.h"
+
 static void must(bool good)
 {
     if (!good) {
@@ -30,7 +33,9 @@ static bool choose_id(sio_http_request *request, char id[SIO_SESSION_ID_SIZE],
 static void on_allow(sio_http_request *request, sio_verdict *verdict, void *arg)
 {
     server_app *app = arg;
-    (void)request;
+    const char *address = sio_http_address(request);
+    app->proxied += strncmp(address, "192.0.2.", 8) == 0 ? 1 : 0;
+    app->local += strcmp(address, "unix:") == 0 ? 1 : 0;
     if (!app->slow_verdicts || app->verdict != NULL) {
         sio_verdict_allow(verdict);
     } else {
@@ -46,8 +51,9 @@ static void on_headers(sio_http_request *request, void *arg)
 
 static void on_who(sio_http_request *request, void *arg)
 {
+    server_app *app = arg;
     const char *address = sio_http_address(request);
-    (void)arg;
+    app->requests++;
     sio_http_respond(request, 200, "text/plain", address, strlen(address));
 }
 
@@ -66,7 +72,7 @@ static void on_connection(sio_socket *socket, void *arg)
 {
     server_app *app = arg;
     app->connected++;
-    app->recovered += sio_socket_recovered(socket) ? 1 : 0;
+    curious_about_socket(socket);
     (void)sio_socket_emit(socket, "hello", "s", sio_socket_id(socket));
 }
 
@@ -104,10 +110,12 @@ static void on_middleware(sio_socket *socket, sio_next *next, void *arg)
 static void on_event_rule(sio_socket *socket, sio_event *event,
                           sio_event_next *next, void *arg)
 {
+    server_app *app = arg;
     const char *name = sio_event_name(event);
     (void)socket;
-    (void)arg;
-    if (name[0] == '-') {
+    if (name[0] == '?' && app->event_next == NULL) {
+        app->event_next = next;
+    } else if (name[0] == '-') {
         sio_event_next_drop(next);
     } else if (name[0] == '!') {
         sio_event_next_fail(next, "no", NULL);
@@ -124,6 +132,7 @@ static void on_answer(sio_socket *socket, sio_error err, sio_event *answer,
     server_app *app = arg;
     app->answered++;
     if (err == SIO_OK) {
+        app->answers++;
         (void)sio_socket_emit_args(socket, "answer", sio_event_args(answer), 0);
     }
 }
@@ -132,6 +141,7 @@ static void on_answers(sio_error err, const char *answers, size_t len,
                        size_t count, size_t expected, void *arg)
 {
     server_app *app = arg;
+    app->gathered += err == SIO_OK && count != 0 ? 1 : 0;
     must(count <= expected && (err != SIO_OK || count == expected));
     (void)sio_broadcast_emit_json(
         sio_namespace_broadcast(sio_server_of(app->server, "/")), "answers",
@@ -213,6 +223,18 @@ static void act_on_event(server_app *app, sio_socket *socket, sio_event *event)
         (void)sio_broadcast_emit_ack(sio_namespace_broadcast(nsp), "ask", 1000,
                                      on_answers, app, "i", 7);
         break;
+    case 'r':
+        app->read++;
+        curious_about_event(event);
+        break;
+    case 'i':
+        curious_about_all(nsp);
+        break;
+    case 'b':
+        (void)sio_socket_emit_binary(socket, "bytes", "\0\1", 2);
+        (void)sio_socket_emit_volatile(socket, "maybe", "f", 0.1);
+        (void)sio_socket_emit_json(socket, "text", "[1e2,\"\"]", 8);
+        break;
     case 'f':
         must(sio_broadcast_fetch(sio_namespace_broadcast(nsp), on_sockets,
                                  app) == SIO_OK);
@@ -258,7 +280,8 @@ static void on_healthy(sio_socket *socket, sio_event *event, void *arg)
 /* ------------------------------------------------------------ the outside --
  */
 
-static void set_up(server_app *app, sio_namespace *nsp, bool event_rules)
+static void set_up(server_app *app, sio_namespace *nsp,
+                   server_app_habits habits)
 {
     must(nsp != NULL &&
          sio_namespace_on_connection(nsp, on_connection, app) == SIO_OK &&
@@ -266,34 +289,40 @@ static void set_up(server_app *app, sio_namespace *nsp, bool event_rules)
          sio_namespace_on_upgrade(nsp, on_upgrade, app) == SIO_OK &&
          sio_namespace_use(nsp, on_middleware, app) == SIO_OK &&
          sio_namespace_on_any(nsp, on_any, app) == SIO_OK);
-    must(!event_rules ||
+    must(!habits.event_rules ||
          sio_namespace_use_events(nsp, on_event_rule, app) == SIO_OK);
+    hooks_of_namespace(app, nsp, habits.outgoing);
 }
 
-void server_app_start(server_app *app, sio_server *server, bool event_rules)
+void server_app_start(server_app *app, sio_server *server,
+                      server_app_habits habits)
 {
     app->server = server;
-    set_up(app, sio_server_of(server, "/"), event_rules);
-    set_up(app, sio_server_of(server, "/chat"), event_rules);
-    set_up(app, sio_server_of_pattern(server, "/dyn-*"), event_rules);
+    set_up(app, sio_server_of(server, "/"), habits);
+    set_up(app, sio_server_of(server, "/chat"), habits);
+    set_up(app, sio_server_of_pattern(server, "/dyn-*"), habits);
     must(sio_namespace_on(sio_server_of(server, "/healthy"), "echo", on_healthy,
                           app) == SIO_OK);
     must(sio_server_on_http(server, "/who", on_who, app) == SIO_OK);
+    hooks_of_server(app, server, habits.packets);
 }
 
 static void answer(server_app *app, bool allow)
 {
     if (app->verdict != NULL && allow) {
+        app->verdicts++;
         sio_verdict_allow(app->verdict);
     } else if (app->verdict != NULL) {
         sio_verdict_refuse(app->verdict, "no");
     }
     if (app->next != NULL && allow) {
+        app->waited++;
         sio_next_allow(app->next);
     } else if (app->next != NULL) {
         sio_next_refuse(app->next, "no", NULL);
     }
     if (app->ack != NULL && allow) {
+        app->acks++;
         (void)sio_ack_send(app->ack, "s", "late");
     } else {
         sio_ack_drop(app->ack);
@@ -301,6 +330,7 @@ static void answer(server_app *app, bool allow)
     app->verdict = NULL;
     app->next = NULL;
     app->ack = NULL;
+    hooks_answer(app, allow);
 }
 
 void server_app_act(server_app *app, unsigned what)
@@ -328,6 +358,8 @@ void server_app_act(server_app *app, unsigned what)
         break;
     case 6:
         (void)sio_namespace_emit_server(nsp, "inner", "i", 1);
+        (void)sio_namespace_emit_server_ack(nsp, "inner", 1000, on_answers, app,
+                                            "i", 1);
         break;
     default:
         (void)sio_broadcast_leave(b, "r\"x\"");
@@ -338,4 +370,10 @@ void server_app_act(server_app *app, unsigned what)
 void server_app_end(server_app *app)
 {
     answer(app, false);
+}
+
+void server_app_check(const server_app *app)
+{
+    must(app->connected == app->disconnected && app->asked == app->answered);
+    hooks_check(app);
 }

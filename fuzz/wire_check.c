@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 static void need(bool good, const char *what)
 {
@@ -51,6 +52,19 @@ static void check_length(head_facts *f, const char *value)
     f->length = strtoull(value, NULL, 10);
 }
 
+/* An IMF-fixdate, whose day of the week is right. */
+static void check_date(const char *value)
+{
+    static const char form[] = "%a, %d %b %Y %H:%M:%S GMT";
+    char again[64];
+    struct tm tm = {0};
+    const char *end = strptime(value, form, &tm);
+    need(end != NULL && *end == '\0', "no date");
+    time_t seconds = timegm(&tm);
+    (void)strftime(again, sizeof(again), form, gmtime_r(&seconds, &tm));
+    need(strcmp(again, value) == 0, "a date that is none");
+}
+
 static void check_header(head_facts *f, char *line)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrst"
@@ -68,6 +82,8 @@ static void check_header(head_facts *f, char *line)
     } else if (strcasecmp(line, "transfer-encoding") == 0) {
         need(strcasecmp(value, "chunked") == 0, "an unknown encoding");
         f->chunked = true;
+    } else if (strcasecmp(line, "date") == 0) {
+        check_date(value);
     } else if (strcasecmp(line, "connection") == 0) {
         f->close = has_word(value, "close");
     } else if (strcasecmp(line, "upgrade") == 0) {
@@ -272,6 +288,11 @@ static void end_message(wire_check *w)
     need(!w->text || is_utf8(data, len), "text that is no UTF-8");
     need(!w->text || (len > 0 && strchr("0123456b", data[0]) != NULL),
          "text that is no packet");
+    if (w->text) {
+        packet_check_text(&w->packets, data, len);
+    } else {
+        packet_check_binary(&w->packets);
+    }
     w->messages++;
     w->within = false;
     w->body_len = 0;

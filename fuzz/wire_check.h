@@ -13,6 +13,8 @@
 
 #include <zlib.h>
 
+#include "fuzz/packet_check.h"
+
 /* A message of a WebSocket, inflated; `data` until the call returns. */
 typedef void wire_message_fn(void *arg, bool text, const uint8_t *data,
                              size_t len);
@@ -49,6 +51,7 @@ typedef struct wire_check {
     uint8_t body[WIRE_MESSAGE];
     size_t body_len;
     z_stream zlib;
+    packet_check packets;       /* of a WebSocket */
     unsigned answers, messages; /* how many were whole */
 } wire_check;
 

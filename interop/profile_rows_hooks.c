@@ -3,7 +3,7 @@
  *
  *   /ev-use   two middlewares of events, which note {what: "step", step,
  * event}; the second one does what the event's name says: drop, fail MESSAGE
- * DATA, slow (answers after 20 ms), edit (another name, arguments from the
+ * DATA, slow (answers after 200 ms), edit (another name, arguments from the
  * second on), leave (disconnects, lets pass), answer (acks "m"), request (acks
  * what it knows of the request); others pass.  Catch-all handlers note {what:
  * "any"}, handlers of slow, drop, fail, leave, edited, plain and error note
@@ -97,7 +97,7 @@ static void step_2(sio_socket *socket, sio_event *event, sio_event_next *next,
         fail_as_told(event, next);
         return;
     }
-    if (strcmp(name, "slow") == 0 && later_start(r->ts, 20, pass_late, next)) {
+    if (strcmp(name, "slow") == 0 && later_start(r->ts, 200, pass_late, next)) {
         return;
     }
     if (strcmp(name, "edit") == 0) {

@@ -141,6 +141,7 @@ static const row rows[] = {
     {"tls-client-certs", KIND_CERTS, AT(tls_options.client_certs)},
     {"tls-handshake-timeout", KIND_U32, AT(tls_options.handshake_timeout_ms)},
     {"tls-no-tickets", KIND_OFF, AT(tls_options.session_tickets)},
+    {"tls-prefer-chacha20", KIND_ON, AT(tls_options.prefer_chacha20)},
     {"tls-session-cache", KIND_U32, AT(tls_options.session_cache)},
 };
 // clang-format on

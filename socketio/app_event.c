@@ -124,7 +124,7 @@ sio_error sio_reply_send(sio_reply *reply, const char *format, ...)
     if (err == SIO_OK) {
         reply->json =
             strndup(args.json == NULL ? "" : args.json, args.json_len);
-        free((char *)(uintptr_t)args.json);
+        sio_pack_free(&args);
     }
     /* Where its loop has ended, it is among those that go with the server. */
     const sio_loop *loop = reply->round->loop;
@@ -317,7 +317,7 @@ sio_error sio_namespace_emit_server(sio_namespace *nsp, const char *event,
     va_end(list);
     if (err == SIO_OK) {
         err = sio_adapter_emit_server(nsp, event, &args);
-        free((char *)(uintptr_t)args.json);
+        sio_pack_free(&args);
     }
     return err;
 }
@@ -338,7 +338,7 @@ sio_error sio_namespace_emit_server_ack(sio_namespace *nsp, const char *event,
     if (err == SIO_OK) {
         err = sio_adapter_emit_server_ack(nsp, event, &args, timeout_ms,
                                           on_answers, arg);
-        free((char *)(uintptr_t)args.json);
+        sio_pack_free(&args);
     }
     return err;
 }

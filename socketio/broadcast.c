@@ -304,7 +304,7 @@ sio_error sio_broadcast_emit(sio_broadcast b, const char *event,
     va_end(list);
     if (err == SIO_OK) {
         err = sio_broadcast_emit_args(b, event, &args);
-        free((char *)(uintptr_t)args.json);
+        sio_pack_free(&args);
     }
     return err;
 }

@@ -175,7 +175,8 @@ static void join(sio_client *client, const sio_packet *packet)
     sio_socket_start(socket);
 }
 
-static void on_connect_packet(sio_client *client, const sio_packet *packet)
+__attribute__((noinline)) static void
+on_connect_packet(sio_client *client, const sio_packet *packet)
 {
     const sio_dialect *dialect = sio_dialect_of(client);
     sio_packet asked = *packet;
@@ -191,13 +192,15 @@ static void on_connect_packet(sio_client *client, const sio_packet *packet)
 
 /* ------------------------------------------------------------- packets -- */
 
-static void deliver(sio_client *client, sio_socket *socket,
-                    const sio_packet *packet, const sio_binary *binaries)
+/* A packet that is no event for a socket. */
+__attribute__((noinline)) static void deliver_other(sio_client *client,
+                                                    sio_socket *socket,
+                                                    const sio_packet *packet,
+                                                    const sio_binary *binaries)
 {
     switch (packet->type) {
     case SIO_PACKET_EVENT:
     case SIO_PACKET_BINARY_EVENT:
-        sio_event_dispatch(socket, packet, binaries);
         break;
     case SIO_PACKET_ACK:
     case SIO_PACKET_BINARY_ACK:
@@ -223,20 +226,31 @@ static void on_packet(sio_client *client, const sio_packet *packet,
         return;
     }
     sio_socket *socket = find_socket(client, packet->nsp);
-    if (socket == NULL || socket->state == SIO_SOCKET_CONNECTING) {
+    int state = socket == NULL ? SIO_SOCKET_CONNECTING : socket->state;
+    if (state == SIO_SOCKET_CONNECTING) {
         sio_client_blame(client, SIO_ERR_VIOLATION);
-    } else if (socket->state == SIO_SOCKET_CONNECTED) {
-        deliver(client, socket, packet, binaries);
+    } else if (state == SIO_SOCKET_CONNECTED &&
+               (packet->type == SIO_PACKET_EVENT ||
+                packet->type == SIO_PACKET_BINARY_EVENT)) {
+        sio_event_dispatch(socket, packet, binaries);
+    } else if (state == SIO_SOCKET_CONNECTED) {
+        deliver_other(client, socket, packet, binaries);
     }
 }
 
 /* --------------------------------------------------------- attachments -- */
 
-static void free_incoming(sio_incoming *in)
+/* Its memory is kept for the next one of the loop. */
+static void free_incoming(sio_incoming *in, sio_loop *loop)
 {
-    sio_wheel_cancel(in->client->loop->engine->wheel, &in->timer);
-    sio_arena_deinit(&in->arena);
-    free(in);
+    sio_arena arena = in->arena; /* in which it is itself */
+    sio_wheel_cancel(loop->engine->wheel, &in->timer);
+    if (loop->spare.blocks == NULL) {
+        sio_arena_reset(&arena);
+        loop->spare = arena;
+    } else {
+        sio_arena_deinit(&arena);
+    }
 }
 
 static void drop_incoming(sio_client *client)
@@ -244,7 +258,7 @@ static void drop_incoming(sio_client *client)
     sio_incoming *in = client->incoming;
     if (in != NULL) {
         client->incoming = NULL;
-        free_incoming(in);
+        free_incoming(in, client->loop);
     }
 }
 
@@ -258,35 +272,42 @@ static void on_incoming_timer(sio_timer *timer)
     sio_client_blame(client, SIO_ERR_TIMEOUT);
 }
 
-/* Keeps the text of a packet whose attachments are still to come.  Decoding
- * the copy gives the views anew. */
-static sio_error keep_incoming(sio_client *client, sio_bytes text)
+/* Where the view of `from` is in its copy, unless it is of something else. */
+static sio_bytes moved(sio_bytes view, sio_bytes from, const char *copy)
 {
-    sio_arena arena = {0};
-    sio_packet packet;
-    char *copy = sio_arena_copy(&arena, text);
+    uintptr_t at = (uintptr_t)view.base - (uintptr_t)from.base;
+    if (view.base != NULL && at <= from.len) {
+        view.base = (const uint8_t *)copy + at;
+    }
+    return view;
+}
+
+/* Keeps a packet, read from `text`, whose attachments are still to come. */
+static sio_error keep_incoming(sio_client *client, sio_bytes text,
+                               const sio_packet *packet)
+{
+    sio_loop *loop = client->loop;
+    sio_arena arena = loop->spare;
+    loop->spare = (sio_arena){0};
+    sio_incoming *in = sio_arena_alloc(
+        &arena, sizeof(*in) + packet->attachments * sizeof(sio_binary));
+    const char *copy = in == NULL ? NULL : sio_arena_copy(&arena, text);
     if (copy == NULL) {
+        sio_arena_deinit(&arena);
         return SIO_ERR_NO_MEMORY;
     }
-    sio_error err =
-        sio_packet_decode((sio_bytes){(const uint8_t *)copy, text.len},
-                          &client->loop->core->limits, &packet);
-    sio_incoming *in = NULL;
-    if (err == SIO_OK) {
-        in = calloc(1, sizeof(*in) + packet.attachments * sizeof(sio_binary));
-        err = in == NULL ? SIO_ERR_NO_MEMORY : SIO_OK;
-    }
-    if (err != SIO_OK) {
-        sio_arena_deinit(&arena);
-        return err;
-    }
-    in->arena = arena;
-    in->packet = packet;
-    in->client = client;
-    in->timer.fire = on_incoming_timer;
-    eio_engine *engine = client->loop->engine;
-    sio_wheel_arm(engine->wheel, &in->timer,
-                  eio_now(engine) + client->loop->core->attachment_timeout);
+    *in = (sio_incoming){
+        .timer = {.fire = on_incoming_timer},
+        .client = client,
+        .arena = arena,
+        .packet = *packet,
+    };
+    in->packet.nsp = moved(packet->nsp, text, copy);
+    in->packet.payload = moved(packet->payload, text, copy);
+    in->packet.name = moved(packet->name, text, copy);
+    in->packet.args = moved(packet->args, text, copy);
+    sio_wheel_arm(loop->engine->wheel, &in->timer,
+                  eio_now(loop->engine) + loop->core->attachment_timeout);
     client->incoming = in;
     return SIO_OK;
 }
@@ -309,7 +330,8 @@ static sio_error add_attachment(sio_client *client, sio_bytes data)
     return SIO_OK;
 }
 
-static void on_binary(sio_client *client, sio_bytes data)
+__attribute__((noinline)) static void on_binary(sio_client *client,
+                                                sio_bytes data)
 {
     sio_incoming *in = client->incoming;
     sio_error err =
@@ -322,11 +344,11 @@ static void on_binary(sio_client *client, sio_bytes data)
     if (in->got < in->packet.attachments) {
         return;
     }
+    sio_loop *loop = client->loop;
     client->incoming = NULL;
-    sio_wheel_cancel(client->loop->engine->wheel, &in->timer);
+    sio_wheel_cancel(loop->engine->wheel, &in->timer);
     on_packet(client, &in->packet, in->binaries);
-    sio_arena_deinit(&in->arena);
-    free(in);
+    free_incoming(in, loop);
 }
 
 /* Tries another text for one that could not be read, for `err`. */
@@ -351,22 +373,19 @@ __attribute__((cold)) static sio_error try_again(sio_client *client,
     return err;
 }
 
-static void on_text(sio_client *client, sio_bytes text)
+/* A text that is more than a packet, or cannot be one, for `err`. */
+__attribute__((noinline)) static void on_other_text(sio_client *client,
+                                                    sio_bytes text,
+                                                    const sio_packet *packet,
+                                                    sio_error err)
 {
-    sio_packet packet;
-    sio_error err =
-        client->incoming != NULL
-            ? SIO_ERR_VIOLATION
-            : sio_packet_decode(text, &client->loop->core->limits, &packet);
-    if (err == SIO_OK && packet.attachments != 0) {
-        /* Nothing is gathered for a namespace that was not joined. */
-        err = find_socket(client, packet.nsp) == NULL
-                  ? SIO_ERR_VIOLATION
-                  : keep_incoming(client, text);
-    } else if (err == SIO_OK) {
-        on_packet(client, &packet, NULL);
-    } else {
+    if (err != SIO_OK) {
         err = try_again(client, text, err);
+    } else if (find_socket(client, packet->nsp) == NULL) {
+        /* Nothing is gathered for a namespace that was not joined. */
+        err = SIO_ERR_VIOLATION;
+    } else {
+        err = keep_incoming(client, text, packet);
     }
     if (err != SIO_OK) {
         drop_incoming(client);
@@ -374,8 +393,23 @@ static void on_text(sio_client *client, sio_bytes text)
     }
 }
 
+static void on_text(sio_client *client, sio_bytes text)
+{
+    sio_packet packet;
+    sio_error err =
+        client->incoming != NULL
+            ? SIO_ERR_VIOLATION
+            : sio_packet_decode(text, &client->loop->core->limits, &packet);
+    if (err == SIO_OK && packet.attachments == 0) {
+        on_packet(client, &packet, NULL);
+    } else {
+        on_other_text(client, text, &packet, err);
+    }
+}
+
 /* A packet with all that belongs to it, of a parser that makes such. */
-static void on_whole(sio_client *client, sio_bytes data)
+__attribute__((noinline)) static void on_whole(sio_client *client,
+                                               sio_bytes data)
 {
     sio_loop *loop = client->loop;
     const sio_parser *parser = loop->core->parser;
@@ -442,8 +476,10 @@ static void on_message(void *user, eio_session *session, eio_form form,
     sio_client *client = user;
     (void)session;
     const sio_parser *parser = client->loop->core->parser;
-    if (!parser->whole) {
-        form == EIO_FORM_TEXT ? on_text(client, data) : on_binary(client, data);
+    if (!parser->whole && form == EIO_FORM_TEXT) {
+        on_text(client, data);
+    } else if (!parser->whole) {
+        on_binary(client, data);
     } else if (form == sio_parser_form(parser)) {
         on_whole(client, data);
     } else {

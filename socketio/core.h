@@ -47,6 +47,7 @@ typedef struct sio_loop {
     sio_mortal sweep;         /* ... and let go of at the end of the turn */
     sio_prefix prefixes[SIO_PREFIXES];
     sio_batch batch;
+    sio_arena spare;      /* for the next sio_incoming */
     bool closed;          /* no session is stored any more */
     sio_parser_room room; /* for a parser that needs it */
     /* See sio_limit_tell(). */
@@ -290,7 +291,7 @@ void sio_limit_end_namespaces(sio_client *client);
 typedef struct sio_incoming {
     sio_timer timer; /* until all attachments must have come */
     sio_client *client;
-    sio_arena arena;
+    sio_arena arena;   /* with all of this, and what it points to */
     sio_packet packet; /* views into the arena */
     size_t bytes;      /* of attachments so far */
     uint32_t got;
@@ -587,7 +588,8 @@ sio_error sio_event_check(const char *event);
  * where it is malformed. */
 sio_error sio_args_of_json(const char *json, size_t len, sio_args *out);
 
-/* Packs varargs to the inner text of an array, which the caller frees. */
+/* Packs varargs to the inner text of an array, which sio_pack_free() frees. */
 sio_error sio_pack(const char *format, va_list list, sio_args *out);
+void sio_pack_free(const sio_args *packed);
 
 #endif

@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "base/utf8.h"
 #include "socketio/events.h"
 #include "socketio/recovery.h"
@@ -82,7 +80,7 @@ sio_error sio_socket_emit_args(sio_socket *socket, const char *event,
     if (!sio_socket_is_here(socket)) {
         return emit_far(socket, event, args, flags);
     }
-    if (sio_socket_drops(socket, flags)) {
+    if ((flags & SIO_EMIT_VOLATILE) != 0 && sio_socket_drops(socket, flags)) {
         return sio_event_check(event);
     }
     if (socket->local->recovery == NULL) {
@@ -103,7 +101,7 @@ static sio_error emit_packed(sio_socket *socket, const char *event,
     sio_error err = sio_pack(format, list, &args);
     if (err == SIO_OK) {
         err = sio_socket_emit_args(socket, event, &args, flags);
-        free((char *)(uintptr_t)args.json);
+        sio_pack_free(&args);
     }
     return err;
 }
@@ -244,7 +242,7 @@ sio_error sio_socket_emit_ack(sio_socket *socket, const char *event,
     if (err == SIO_OK) {
         err = sio_socket_emit_ack_args(socket, event, timeout_ms, on_ack, arg,
                                        &args);
-        free((char *)(uintptr_t)args.json);
+        sio_pack_free(&args);
     }
     return err;
 }

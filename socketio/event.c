@@ -35,7 +35,7 @@ void sio_event_deinit(sio_event *event)
 }
 
 /* Leaves out those that were taken back during a walk. */
-static void tidy(sio_handlers *handlers)
+__attribute__((noinline)) static void tidy(sio_handlers *handlers)
 {
     size_t to = 0;
     for (size_t i = 0; i < handlers->count; i++) {
@@ -64,8 +64,8 @@ static bool spend(sio_handlers *handlers, sio_handler *handler, bool fixed)
                                      memory_order_relaxed);
 }
 
-void sio_handlers_run(sio_handlers *handlers, sio_socket *socket,
-                      sio_event *event)
+static inline void run(sio_handlers *handlers, sio_socket *socket,
+                       sio_event *event)
 {
     size_t count = handlers->count; /* those added meanwhile have to wait */
     bool fixed = socket->nsp->core->fixed; /* then others are reading too */
@@ -83,6 +83,12 @@ void sio_handlers_run(sio_handlers *handlers, sio_socket *socket,
     if (!fixed && --handlers->running == 0 && handlers->untidy) {
         tidy(handlers);
     }
+}
+
+void sio_handlers_run(sio_handlers *handlers, sio_socket *socket,
+                      sio_event *event)
+{
+    run(handlers, socket, event);
 }
 
 sio_error sio_handlers_add(sio_handlers *handlers, sio_handler handler)
@@ -122,13 +128,26 @@ void sio_handlers_remove(sio_handlers *handlers, sio_event_fn *fn, void *arg)
     }
 }
 
+/* Whether `len` bytes are the same.  Most names have 4 to 16, which two words
+ * cover that may overlap; to call memcmp() would cost more. */
+static inline bool same_name(const uint8_t *a, const char *b, size_t len)
+{
+    if (len >= 4 && len < 8) {
+        return memcmp(a, b, 4) == 0 && memcmp(a + len - 4, b + len - 4, 4) == 0;
+    }
+    if (len >= 8 && len <= 16) {
+        return memcmp(a, b, 8) == 0 && memcmp(a + len - 8, b + len - 8, 8) == 0;
+    }
+    return memcmp(a, b, len) == 0;
+}
+
 /* Whether the event is one of these, which is seen without a search for most:
  * of both the names are written plainly. */
 static bool is_named(const sio_handlers *handlers, sio_bytes raw)
 {
     return handlers->plain && raw.len == handlers->view.len + 2 &&
            raw.base[0] == '"' &&
-           memcmp(raw.base + 1, handlers->name, handlers->view.len) == 0;
+           same_name(raw.base + 1, handlers->name, handlers->view.len);
 }
 
 /* The handlers of `at` by name, or NULL.  A name with an escape has to be
@@ -202,14 +221,17 @@ void sio_event_deliver(sio_event *event)
 {
     sio_socket *socket = event->socket;
     sio_namespace *nsp = socket->nsp;
-    sio_handlers *latest = socket->local->latest;
+    sio_handlers *own = socket->local->latest;
     if (event->raw_name.len == 0) {
         return;
     }
-    run_found(latest != NULL && is_named(latest, event->raw_name)
-                  ? latest
-                  : find_handlers(event, sio_namespace_first(nsp)),
-              event);
+    if (own == NULL || !is_named(own, event->raw_name)) {
+        own = find_handlers(event, sio_namespace_first(nsp));
+    }
+    if (own != NULL) {
+        event->name = own->name;
+        run(own, socket, event);
+    }
     if (nsp->parent != NULL && socket->state == SIO_SOCKET_CONNECTED) {
         run_found(find_handlers(event, nsp), event);
     }
@@ -390,7 +412,7 @@ static sio_error send_packed(sio_socket *socket, uint64_t id,
     sio_error err = sio_pack(format, list, &args);
     if (err == SIO_OK) {
         err = send_ack(socket, id, &args);
-        free((char *)(uintptr_t)args.json);
+        sio_pack_free(&args);
     }
     return err;
 }

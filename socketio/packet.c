@@ -1,5 +1,6 @@
 #include "socketio/packet.h"
 
+#define DIGITS_MAX 19 /* of a number, so that it fits into 64 bits */
 #define ID_MAX ((UINT64_C(1) << 53) - 1) /* Number.MAX_SAFE_INTEGER */
 
 static bool is_binary(sio_packet_type type)
@@ -30,12 +31,14 @@ static size_t read_uint(sio_bytes in, uint64_t max, uint64_t *value)
     uint64_t sum = 0;
     size_t len = 0;
 
-    while (len < in.len && is_digit(in.base[len])) {
-        sum = sum * 10 + (uint64_t)(in.base[len] - '0');
-        len++;
-        if (sum > max || (len > 1 && in.base[0] == '0')) {
+    for (; len < in.len && is_digit(in.base[len]); len++) {
+        if (len == DIGITS_MAX) {
             return 0;
         }
+        sum = sum * 10 + (uint64_t)(in.base[len] - '0');
+    }
+    if (sum > max || (len > 1 && in.base[0] == '0')) {
+        return 0;
     }
     *value = sum;
     return len;
@@ -134,23 +137,32 @@ static sio_error check_placeholder(void *arg, sio_bytes object, sio_bytes num)
                : SIO_ERR_ATTACHMENTS;
 }
 
-/* As sio_event_name_reserved(), of a string with its quotes. */
-static bool is_reserved(sio_bytes string)
+/* Reserved names have 7 to 14 letters; an escape that spells one takes six
+ * bytes. */
+#define RESERVED_MIN 7
+#define RESERVED_MAX 14
+
+/* As sio_event_name_reserved(), of a string with its quotes and escapes.  Apart
+ * from its caller, whose stack frame is small without this one's. */
+__attribute__((noinline)) static bool is_reserved_escaped(sio_bytes string)
 {
-    sio_bytes name = {string.base + 1, string.len - 2};
-    if (sio_event_name_reserved(name)) {
-        return true;
-    }
-    /* An escape that spells a letter takes six bytes, and reserved names
-     * have 7 to 14 letters. */
-    uint8_t plain[14 * 6 + 2];
+    uint8_t plain[RESERVED_MAX * 6 + 2];
     size_t len;
-    if (name.len < 7 + 5 || string.len > sizeof(plain) ||
-        memchr(name.base, '\\', name.len) == NULL ||
+    if (string.len > sizeof(plain) ||
+        memchr(string.base, '\\', string.len) == NULL ||
         sio_json_unescape(string, plain, &len) != SIO_OK) {
         return false;
     }
     return sio_event_name_reserved((sio_bytes){plain, len});
+}
+
+/* The same of any string with its quotes. */
+static bool is_reserved(sio_bytes string)
+{
+    sio_bytes name = {string.base + 1, string.len - 2};
+    return name.len >= RESERVED_MIN &&
+           (sio_event_name_reserved(name) ||
+            (name.len >= RESERVED_MIN + 5 && is_reserved_escaped(string)));
 }
 
 /* Splits the name of an event from its arguments. */
@@ -217,17 +229,11 @@ static sio_error read_payload(sio_bytes in, unsigned max_depth, sio_packet *out)
                : read_single(in, max_depth, out);
 }
 
-sio_error sio_packet_decode(sio_bytes in, const sio_packet_limits *limits,
-                            sio_packet *out)
+/* Any packet, part by part. */
+__attribute__((noinline)) static sio_error
+decode_any(sio_bytes in, const sio_packet_limits *limits, sio_packet *out)
 {
     *out = (sio_packet){0};
-    if (in.len > 1 && in.base[0] == '0' + SIO_PACKET_EVENT &&
-        in.base[1] == '[') { /* the most frequent beginning */
-        out->type = SIO_PACKET_EVENT;
-        out->nsp = SIO_LIT("/");
-        sio_bytes_skip(&in, 1);
-        return read_payload(in, limits->max_depth, out);
-    }
     sio_error err = read_type(&in, out);
 
     if (err == SIO_OK && is_binary(out->type)) {
@@ -243,6 +249,32 @@ sio_error sio_packet_decode(sio_bytes in, const sio_packet_limits *limits,
         err = read_payload(in, limits->max_depth, out);
     }
     return err;
+}
+
+/* An event of the main namespace that has an id: what comes behind its type. */
+__attribute__((noinline)) static sio_error
+decode_numbered(sio_bytes in, const sio_packet_limits *limits, sio_packet *out)
+{
+    *out = (sio_packet){.type = SIO_PACKET_EVENT, .nsp = SIO_LIT("/")};
+    sio_error err = read_id(&in, out);
+    return err == SIO_OK ? read_payload(in, limits->max_depth, out) : err;
+}
+
+sio_error sio_packet_decode(sio_bytes in, const sio_packet_limits *limits,
+                            sio_packet *out)
+{
+    if (in.len < 2 || in.base[0] != '0' + SIO_PACKET_EVENT) {
+        return decode_any(in, limits, out);
+    }
+    /* The most frequent beginnings. */
+    sio_bytes rest = {in.base + 1, in.len - 1};
+    if (rest.base[0] == '[') {
+        *out = (sio_packet){
+            .type = SIO_PACKET_EVENT, .nsp = SIO_LIT("/"), .payload = rest};
+        return read_array(rest, limits->max_depth, out);
+    }
+    return is_digit(rest.base[0]) ? decode_numbered(rest, limits, out)
+                                  : decode_any(in, limits, out);
 }
 
 bool sio_event_name_reserved(sio_bytes name)

@@ -54,30 +54,46 @@ void sio_recovery_deinit_pids(sio_namespace *nsp)
     sio_lock_deinit(&nsp->pids_lock);
 }
 
+/* Where a session is. */
+typedef struct whereabouts {
+    sio_saved *saved; /* NULL: nowhere */
+    sio_recovery *recovery;
+    bool moving;
+} whereabouts;
+
 /* What is found on another loop may go as soon as the lock is left. */
-static sio_recovery *find_where(sio_namespace *nsp, sio_bytes pid,
-                                sio_saved **saved)
+static whereabouts find_where(sio_namespace *nsp, sio_bytes pid)
 {
+    whereabouts found = {0};
     sio_lock_take(&nsp->pids_lock);
     sio_map_node *node = sio_map_find(&nsp->pids, pid);
-    *saved = node == NULL ? NULL : SIO_OWNER(node, sio_saved, node);
-    sio_recovery *recovery = node == NULL ? NULL : (*saved)->recovery;
+    if (node != NULL) {
+        found.saved = SIO_OWNER(node, sio_saved, node);
+        found.recovery = found.saved->recovery;
+        found.moving = found.saved->moving;
+    }
     sio_lock_leave(&nsp->pids_lock);
-    return recovery;
+    return found;
 }
 
 sio_loop *sio_recovery_find_loop(sio_namespace *nsp, sio_bytes pid)
 {
-    sio_saved *saved;
-    const sio_recovery *recovery = find_where(nsp, pid, &saved);
-    return recovery == NULL ? NULL : recovery->local->loop;
+    whereabouts found = find_where(nsp, pid);
+    return found.saved == NULL ? NULL : found.recovery->local->loop;
+}
+
+bool sio_recovery_is_coming(sio_namespace *nsp, sio_bytes pid,
+                            const sio_loop *loop)
+{
+    whereabouts found = find_where(nsp, pid);
+    return found.moving && found.recovery->local->loop == loop;
 }
 
 sio_saved *sio_recovery_find(const sio_recovery *recovery, sio_bytes pid)
 {
-    sio_saved *saved;
-    return find_where(recovery->local->nsp, pid, &saved) == recovery ? saved
-                                                                     : NULL;
+    whereabouts found = find_where(recovery->local->nsp, pid);
+    bool here = found.recovery == recovery && !found.moving;
+    return here ? found.saved : NULL;
 }
 
 void sio_recovery_enter(sio_recovery *recovery)
@@ -114,11 +130,37 @@ sio_error sio_recovery_list(sio_recovery *recovery, sio_saved *saved)
 
 void sio_recovery_unlist(sio_saved *saved)
 {
-    sio_namespace *nsp = saved->recovery->local->nsp;
+    sio_recovery_lose(saved, saved->recovery->local->nsp);
+    sio_recovery_leave(saved->recovery);
+}
+
+static void set_moving(sio_saved *saved, sio_recovery *to, bool moving)
+{
+    sio_namespace *nsp = to->local->nsp;
+    sio_lock_take(&nsp->pids_lock);
+    saved->recovery = to;
+    saved->moving = moving;
+    sio_lock_leave(&nsp->pids_lock);
+}
+
+void sio_recovery_depart(sio_saved *saved, sio_recovery *to)
+{
+    sio_recovery *from = saved->recovery;
+    set_moving(saved, to, true);
+    sio_recovery_leave(from);
+}
+
+void sio_recovery_arrive(sio_saved *saved)
+{
+    set_moving(saved, saved->recovery, false);
+    sio_recovery_enter(saved->recovery);
+}
+
+void sio_recovery_lose(sio_saved *saved, sio_namespace *nsp)
+{
     sio_lock_take(&nsp->pids_lock);
     sio_map_remove(&nsp->pids, &saved->node);
     sio_lock_leave(&nsp->pids_lock);
-    sio_recovery_leave(saved->recovery);
 }
 
 void sio_saved_free(sio_saved *saved)

@@ -85,7 +85,8 @@ typedef struct sio_saved {
     size_t rooms_len;
     sio_missed missed; /* while it is being resumed, and up to here: */
     uint64_t found;
-    bool keep; /* it will be stored once the handlers have been told */
+    bool keep;   /* it will be stored once the handlers have been told */
+    bool moving; /* it is on its way to `recovery`; under nsp->pids_lock */
     uint8_t alias_len;
     char alias[SIO_OFFSET_MAX]; /* the offset of `start` in the log that it came
                                    from */
@@ -204,8 +205,12 @@ size_t sio_offset_write(const sio_recovery *recovery, uint64_t number,
 void sio_recovery_enter(sio_recovery *recovery);
 void sio_recovery_leave(sio_recovery *recovery);
 
-/* The loop that has the session, or NULL. */
+/* The loop that has the session, or gets it, or NULL. */
 sio_loop *sio_recovery_find_loop(sio_namespace *nsp, sio_bytes pid);
+
+/* Whether the session is on its way to that loop. */
+bool sio_recovery_is_coming(sio_namespace *nsp, sio_bytes pid,
+                            const sio_loop *loop);
 
 /* The session with that pid, if it is here. */
 sio_saved *sio_recovery_find(const sio_recovery *recovery, sio_bytes pid);
@@ -213,6 +218,12 @@ sio_saved *sio_recovery_find(const sio_recovery *recovery, sio_bytes pid);
 /* Adds a session, whose pid no other has.  Fails with NO_MEMORY. */
 sio_error sio_recovery_list(sio_recovery *recovery, sio_saved *saved);
 void sio_recovery_unlist(sio_saved *saved);
+
+/* A session leaves for another loop, or for this one anew, which has a claim to
+ * it; it arrives there, or is lost on the way, on whichever thread. */
+void sio_recovery_depart(sio_saved *saved, sio_recovery *to);
+void sio_recovery_arrive(sio_saved *saved);
+void sio_recovery_lose(sio_saved *saved, sio_namespace *nsp);
 
 /* Puts one among those that wait, which holds the namespace already. */
 void sio_recovery_store(sio_saved *saved);

@@ -25,6 +25,10 @@
  *    others are added behind it.
  *
  * Neither waits for long: what one loop has heard has been posted to all.
+ *
+ * Others may ask for the session meanwhile.  Where it is going is known from
+ * the moment when it leaves; a question goes after it, and waits there until it
+ * has come.  So whoever asks last has it in the end, as on one loop.
  */
 
 /* A packet that moves. */
@@ -37,6 +41,7 @@ typedef struct fetch {
     sio_message message;
     sio_link link;                    /* in loop->fetches, while it waits ... */
     void (*then)(struct fetch *self); /* ... for this */
+    bool asks;                        /* it is the question */
     sio_socket *socket;               /* a reference: who asks */
     sio_loop *holder;
     size_t offset_len;
@@ -121,6 +126,7 @@ static void drop_packets(fetch *f)
 /* Ends a session that has no place. */
 static void discard(sio_saved *saved, sio_namespace *nsp, const sio_loop *loop)
 {
+    sio_recovery_lose(saved, nsp);
     if (saved->destroy != NULL) {
         saved->destroy(saved->data);
     }
@@ -156,11 +162,19 @@ static void set_heard(fetch *f, const sio_loop *loop)
            (loop->core->loop_count + 1) * sizeof(f->heard[0]));
 }
 
+/* Whether it can go on here. */
+static bool is_ready(const sio_loop *loop, const fetch *f)
+{
+    return has_heard(loop, f) &&
+           !(f->asks &&
+             sio_recovery_is_coming(f->socket->nsp, sio_text(f->pid), loop));
+}
+
 /* Goes on with it on this loop, once that has heard enough. */
 static void go_on(fetch *f, sio_loop *loop, void (*then)(fetch *self))
 {
     f->then = then;
-    if (has_heard(loop, f)) {
+    if (is_ready(loop, f)) {
         then(f);
     } else {
         sio_list_append(&loop->fetches, &f->link);
@@ -172,7 +186,7 @@ static fetch *find_ready(const sio_loop *loop)
     const sio_link *at = loop->fetches.next;
     for (; at != &loop->fetches; at = at->next) {
         fetch *f = SIO_OWNER(at, fetch, link);
-        if (has_heard(loop, f)) {
+        if (is_ready(loop, f)) {
             return f;
         }
     }
@@ -298,10 +312,10 @@ static void settle(fetch *f, const claim *c)
 {
     sio_recovery *recovery = f->socket->local->recovery;
     sio_saved *saved = f->saved;
-    if (c == NULL || recovery->local->loop->closed ||
-        sio_recovery_list(recovery, saved) != SIO_OK) {
+    if (c == NULL || recovery->local->loop->closed) {
         return; /* it goes with the fetch */
     }
+    sio_recovery_arrive(saved);
     f->saved = NULL;
     saved->start = recovery->next - 1;
     saved->alias_len = (uint8_t)f->offset_len;
@@ -336,6 +350,7 @@ static void arrive(fetch *f)
         sio_socket_admit(socket);
     }
     end_fetch(f, loop);
+    sio_recovery_heard(loop); /* others may wait for the session */
 }
 
 static void run_answer(sio_message *message)
@@ -378,15 +393,39 @@ static void take_out(fetch *f)
         return;
     }
     sio_recovery_unstore(saved);
-    sio_recovery_unlist(saved);
+    sio_recovery_depart(saved, f->socket->local->recovery);
     f->saved = saved; /* it holds the namespace still */
+}
+
+static void run_question(sio_message *message);
+static void drop_question(sio_message *message);
+
+/* Puts the question to the loop that has the session by now.  False where that
+ * is this one, or none. */
+static bool ask_further(fetch *f)
+{
+    const sio_loop *here = f->holder;
+    sio_loop *loop = sio_recovery_find_loop(f->socket->nsp, sio_text(f->pid));
+    if (loop == NULL || loop == here) {
+        return false;
+    }
+    f->holder = loop;
+    f->message = (sio_message){.run = run_question, .drop = drop_question};
+    if (sio_inbox_post(loop->engine->inbox, &f->message) != SIO_OK) {
+        end_fetch(f, here);
+    }
+    return true;
 }
 
 static void answer(fetch *f)
 {
     sio_loop *holder = f->holder;
+    if (ask_further(f)) {
+        return;
+    }
     take_out(f);
     set_heard(f, holder);
+    f->asks = false;
     f->message = (sio_message){.run = run_answer, .drop = drop_answer};
     if (sio_inbox_post(sio_socket_engine(f->socket)->inbox, &f->message) !=
         SIO_OK) {
@@ -419,6 +458,7 @@ static fetch *new_fetch(sio_socket *socket, sio_loop *holder, sio_bytes pid,
         f->message = (sio_message){.run = run_question, .drop = drop_question};
         f->socket = sio_socket_ref(socket);
         f->holder = holder;
+        f->asks = true;
         memcpy(f->pid, pid.base, SIO_TOKEN_LEN);
         memcpy(f->offset, offset.base, offset.len);
         f->offset_len = offset.len;

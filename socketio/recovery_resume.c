@@ -160,7 +160,8 @@ static bool look(sio_socket *socket)
         offset = (sio_bytes){offset.base + 1, offset.len - 2};
         loop = sio_recovery_find_loop(socket->nsp, pid);
     }
-    if (loop != NULL && loop == socket->local->loop) {
+    if (loop == socket->local->loop &&
+        !sio_recovery_is_coming(socket->nsp, pid, loop)) {
         sio_recovery_claim_here(socket, pid, offset);
         return false;
     }

@@ -119,6 +119,7 @@ static void free_workers(sio_server *server, unsigned count)
     }
     for (unsigned i = 0; i < count; i++) {
         sio_parser_room_deinit(&server->workers[i].sio.room);
+        sio_arena_deinit(&server->workers[i].sio.spare);
         tp_loop_deinit(&server->workers[i].loop);
     }
     free(server->workers);

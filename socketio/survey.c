@@ -124,7 +124,7 @@ sio_error sio_broadcast_emit_ack(sio_broadcast b, const char *event,
     if (err == SIO_OK) {
         err =
             sio_adapter_emit_ack(&b, event, &args, timeout_ms, on_answers, arg);
-        free((char *)(uintptr_t)args.json);
+        sio_pack_free(&args);
     }
     return err;
 }

@@ -22,13 +22,29 @@ static sio_error bracket(const char *format, char out[FORMAT_MAX + 3])
     return SIO_OK;
 }
 
-/* The inner text of an array, which the caller frees. */
+/* Jansson's text goes where it came from: the application may have given it
+ * an allocator by json_set_alloc_funcs(). */
+static void free_text(char *text)
+{
+    json_free_t free_fn;
+    if (text != NULL) {
+        json_get_alloc_funcs(NULL, &free_fn);
+        free_fn(text);
+    }
+}
+
+void sio_pack_free(const sio_args *packed)
+{
+    free_text((char *)(uintptr_t)packed->json);
+}
+
+/* The inner text of an array, which sio_pack_free() frees. */
 static sio_error dump(const json_t *array, sio_args *out)
 {
     char *text = json_dumps(array, JSON_COMPACT);
     size_t len = text == NULL ? 0 : strlen(text);
     if (len < 2) {
-        free(text);
+        free_text(text);
         return SIO_ERR_NO_MEMORY;
     }
     memmove(text, text + 1, len - 2);
@@ -61,14 +77,23 @@ sio_error sio_pack(const char *format, va_list list, sio_args *out)
 
 /* --------------------------------------------------------------- events -- */
 
-/* Why jansson gave no tree.  It does not know all that is JSON: half of a
- * surrogate pair, and numbers beyond its range, it refuses. */
+/* Why jansson gave no tree of what has been found to be JSON.  It does not know
+ * all of that: half of a surrogate pair, and numbers beyond its range, it
+ * refuses.  Where it had no memory it says nothing, or that a token is not what
+ * it expected. */
 static sio_error no_tree(const json_error_t *error)
 {
+    static const char half[] = "invalid Unicode";
+    if (error->text[0] == '\0') {
+        return SIO_ERR_NO_MEMORY; /* and no code is set */
+    }
     switch (json_error_code(error)) {
-    case json_error_unknown:
     case json_error_out_of_memory:
         return SIO_ERR_NO_MEMORY;
+    case json_error_invalid_syntax:
+        return strncmp(error->text, half, sizeof(half) - 1) == 0
+                   ? SIO_ERR_MISMATCH
+                   : SIO_ERR_NO_MEMORY;
     default:
         return SIO_ERR_MISMATCH;
     }
@@ -192,7 +217,7 @@ sio_error sio_socket_emit_tree(sio_socket *socket, const char *event,
     sio_error err = args_of(args, binaries, binary_count, &spans);
     if (err == SIO_OK) {
         err = sio_socket_emit_args(socket, event, &spans, 0);
-        free((char *)(uintptr_t)spans.json);
+        sio_pack_free(&spans);
     }
     return err;
 }
@@ -206,7 +231,7 @@ sio_error sio_broadcast_emit_tree(sio_broadcast b, const char *event,
     sio_error err = args_of(args, binaries, binary_count, &spans);
     if (err == SIO_OK) {
         err = sio_broadcast_emit_args(b, event, &spans);
-        free((char *)(uintptr_t)spans.json);
+        sio_pack_free(&spans);
     }
     return err;
 }
@@ -218,7 +243,7 @@ sio_error sio_event_ack_tree(sio_event *event, const json_t *args,
     sio_error err = args_of(args, binaries, binary_count, &spans);
     if (err == SIO_OK) {
         err = sio_event_ack_args(event, &spans);
-        free((char *)(uintptr_t)spans.json);
+        sio_pack_free(&spans);
     }
     return err;
 }

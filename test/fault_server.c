@@ -8,17 +8,24 @@
 /* The application of the scenes.  Where a call of it fails it goes on: the
  * client does not get what it waits for. */
 
+atomic_size_t fault_told;
+
+static void note(sio_error err)
+{
+    fault_told += err != SIO_OK;
+}
+
 static void on_echo(sio_socket *socket, sio_event *event, void *arg)
 {
     (void)arg;
-    sio_socket_emit_args(socket, "echo", sio_event_args(event), 0);
+    note(sio_socket_emit_args(socket, "echo", sio_event_args(event), 0));
 }
 
 static void on_ack(sio_socket *socket, sio_event *event, void *arg)
 {
     (void)socket;
     (void)arg;
-    sio_event_ack_args(event, sio_event_args(event));
+    note(sio_event_ack_args(event, sio_event_args(event)));
 }
 
 /* What comes as jansson's values goes back as such. */
@@ -28,11 +35,11 @@ static void on_pack(sio_socket *socket, sio_event *event, void *arg)
     int number;
     (void)arg;
     if (sio_event_unpack(event, "si", &text, &number) == SIO_OK) {
-        sio_socket_emit(socket, "packed", "is", number, text);
+        note(sio_socket_emit(socket, "packed", "is", number, text));
     }
-    sio_socket_emit_volatile(socket, "maybe", "i", 1);
-    sio_socket_emit_json(socket, "json", "{\"a\":1}", 7);
-    sio_event_ack(event, "i", 7);
+    note(sio_socket_emit_volatile(socket, "maybe", "i", 1));
+    note(sio_socket_emit_json(socket, "json", "{\"a\":1}", 7));
+    note(sio_event_ack(event, "i", 7));
 }
 
 static void on_answer(sio_socket *socket, sio_error err, sio_event *answer,
@@ -40,8 +47,9 @@ static void on_answer(sio_socket *socket, sio_error err, sio_event *answer,
 {
     (void)arg;
     REQUIRE((err == SIO_OK) == (answer != NULL));
+    note(err);
     if (answer != NULL) {
-        sio_socket_emit_args(socket, "got", sio_event_args(answer), 0);
+        note(sio_socket_emit_args(socket, "got", sio_event_args(answer), 0));
     }
 }
 
@@ -49,13 +57,21 @@ static void on_ask(sio_socket *socket, sio_event *event, void *arg)
 {
     (void)event;
     (void)arg;
-    sio_socket_emit_ack(socket, "question", 60000, on_answer, NULL, NULL);
+    note(sio_socket_emit_ack(socket, "question", 60000, on_answer, NULL, NULL));
+}
+
+static void on_auth(sio_socket *socket, sio_event *event, void *arg)
+{
+    const char *auth = sio_socket_auth(socket);
+    sio_args args = {.json = auth, .json_len = strlen(auth)};
+    (void)arg;
+    note(sio_event_ack_args(event, &args));
 }
 
 static void send_ack(sio_server *server, void *arg)
 {
     (void)server;
-    sio_ack_send(arg, "s", "later");
+    note(sio_ack_send(arg, "s", "later"));
 }
 
 static void on_later(sio_socket *socket, sio_event *event, void *arg)
@@ -63,7 +79,9 @@ static void on_later(sio_socket *socket, sio_event *event, void *arg)
     sio_server *server = arg;
     sio_ack *ack = sio_event_take_ack(event);
     (void)socket;
+    fault_told += ack == NULL;
     if (ack != NULL && sio_server_post(server, send_ack, ack) != SIO_OK) {
+        fault_told++;
         sio_ack_drop(ack);
     }
 }
@@ -74,7 +92,7 @@ static void on_big(sio_socket *socket, sio_event *event, void *arg)
     (void)event;
     (void)arg;
     memset(text, 'x', sizeof(text) - 1);
-    sio_socket_emit(socket, "big", "s", text);
+    note(sio_socket_emit(socket, "big", "s", text));
 }
 
 /* ---------------------------------------------------------- several ones -- */
@@ -83,14 +101,15 @@ static void on_join(sio_socket *socket, sio_event *event, void *arg)
 {
     (void)arg;
     sio_error err = sio_socket_join(socket, "r");
-    sio_event_ack(event, "b", err == SIO_OK);
+    note(err);
+    note(sio_event_ack(event, "b", err == SIO_OK));
 }
 
 static void on_leave(sio_socket *socket, sio_event *event, void *arg)
 {
     (void)arg;
     sio_socket_leave(socket, "r");
-    sio_event_ack(event, NULL);
+    note(sio_event_ack(event, NULL));
 }
 
 static void on_room(sio_socket *socket, sio_event *event, void *arg)
@@ -98,26 +117,26 @@ static void on_room(sio_socket *socket, sio_event *event, void *arg)
     sio_namespace *nsp = sio_socket_namespace(socket);
     sio_broadcast b = sio_broadcast_except(sio_namespace_to(nsp, "r"), "s");
     (void)arg;
-    sio_broadcast_emit_args(b, "room", sio_event_args(event));
+    note(sio_broadcast_emit_args(b, "room", sio_event_args(event)));
 }
 
 static void on_all(sio_socket *socket, sio_event *event, void *arg)
 {
     sio_broadcast b = sio_namespace_broadcast(sio_socket_namespace(socket));
     (void)arg;
-    sio_broadcast_emit_args(b, "all", sio_event_args(event));
-    sio_broadcast_emit(b, "packed", "s", "text");
+    note(sio_broadcast_emit_args(b, "all", sio_event_args(event)));
+    note(sio_broadcast_emit(b, "packed", "s", "text"));
 }
 
 static void on_answers(sio_error err, const char *answers, size_t len,
                        size_t count, size_t expected, void *arg)
 {
     sio_namespace *nsp = arg;
-    (void)err;
     (void)count;
     (void)expected;
-    sio_broadcast_emit_json(sio_namespace_broadcast(nsp), "answers", answers,
-                            len);
+    note(err);
+    note(sio_broadcast_emit_json(sio_namespace_broadcast(nsp), "answers",
+                                 answers, len));
 }
 
 static void on_survey(sio_socket *socket, sio_event *event, void *arg)
@@ -125,16 +144,17 @@ static void on_survey(sio_socket *socket, sio_event *event, void *arg)
     sio_namespace *nsp = sio_socket_namespace(socket);
     (void)event;
     (void)arg;
-    sio_broadcast_emit_ack(sio_namespace_broadcast(nsp), "survey", 2000,
-                           on_answers, nsp, "i", 1);
+    note(sio_broadcast_emit_ack(sio_namespace_broadcast(nsp), "survey", 2000,
+                                on_answers, nsp, "i", 1));
 }
 
 static void on_sockets(sio_error err, sio_socket *const *sockets, size_t count,
                        void *arg)
 {
     (void)arg;
+    note(err);
     for (size_t i = 0; i < count; i++) {
-        sio_socket_emit(sockets[i], "fetched", "b", err == SIO_OK);
+        note(sio_socket_emit(sockets[i], "fetched", "b", err == SIO_OK));
     }
 }
 
@@ -142,16 +162,18 @@ static void on_infos(sio_error err, const sio_socket_info *infos, size_t count,
                      void *arg)
 {
     (void)arg;
+    note(err);
     for (size_t i = 0; i < count; i++) {
-        sio_socket_emit(infos[i].socket, "info", "b", err == SIO_OK);
+        note(sio_socket_emit(infos[i].socket, "info", "b", err == SIO_OK));
     }
 }
 
 static void on_count(sio_error err, size_t count, void *arg)
 {
     sio_namespace *nsp = arg;
-    sio_broadcast_emit(sio_namespace_broadcast(nsp), "count", "bi",
-                       err == SIO_OK, (int)count);
+    note(err);
+    note(sio_broadcast_emit(sio_namespace_broadcast(nsp), "count", "bi",
+                            err == SIO_OK, (int)count));
 }
 
 /* In this order they are answered. */
@@ -164,7 +186,7 @@ static void on_fetch(sio_socket *socket, sio_event *event, void *arg)
     if (sio_broadcast_fetch(b, on_sockets, NULL) != SIO_OK ||
         sio_broadcast_fetch_infos(b, on_infos, NULL) != SIO_OK ||
         sio_broadcast_count(b, on_count, nsp) != SIO_OK) {
-        sio_socket_emit(socket, "no", NULL);
+        note(sio_socket_emit(socket, "no", NULL));
     }
 }
 
@@ -179,7 +201,7 @@ static void allow(sio_server *server, void *arg)
 static void on_middleware(sio_socket *socket, sio_next *next, void *arg)
 {
     sio_server *server = arg;
-    (void)sio_socket_join(socket, "early");
+    note(sio_socket_join(socket, "early"));
     if (sio_server_post(server, allow, next) != SIO_OK) {
         sio_next_refuse(next, "no memory", NULL);
     }
@@ -224,6 +246,7 @@ static void add(sio_namespace *nsp, sio_server *server)
         {"ask", on_ask},   {"later", on_later},   {"big", on_big},
         {"join", on_join}, {"leave", on_leave},   {"room", on_room},
         {"all", on_all},   {"survey", on_survey}, {"fetch", on_fetch},
+        {"auth", on_auth},
     };
     for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
         REQUIRE(sio_namespace_on(nsp, handlers[i].name, handlers[i].fn,
@@ -231,17 +254,25 @@ static void add(sio_namespace *nsp, sio_server *server)
     }
 }
 
+void fault_server_fill(sio_server *server)
+{
+    sio_namespace *root = sio_server_of(server, "/");
+    sio_namespace *quiet = sio_server_of(server, "/quiet");
+    sio_namespace *parent = sio_server_of_pattern(server, "/t-*");
+    REQUIRE(root != NULL && quiet != NULL && parent != NULL);
+    add(root, server);
+    add(parent, server);
+    REQUIRE(sio_namespace_on(quiet, "echo", on_echo, NULL) == SIO_OK);
+    REQUIRE(sio_namespace_use(root, on_middleware, server) == SIO_OK);
+    REQUIRE(sio_namespace_use_events(root, on_event, server) == SIO_OK);
+    REQUIRE(sio_server_on_http(server, "/who", on_who, NULL) == SIO_OK);
+}
+
 void fault_scene_open(const fault_scene *scene, turn_rig *rig)
 {
     turn_rig_prepare(rig, scene->change);
-    sio_server *server = rig->server;
-    sio_namespace *quiet = sio_server_of(server, "/quiet");
-    sio_namespace *parent = sio_server_of_pattern(server, "/t-*");
-    REQUIRE(quiet != NULL && parent != NULL);
-    add(rig->root, server);
-    add(parent, server);
-    REQUIRE(sio_namespace_on(quiet, "echo", on_echo, NULL) == SIO_OK);
-    REQUIRE(sio_namespace_use(rig->root, on_middleware, server) == SIO_OK);
-    REQUIRE(sio_namespace_use_events(rig->root, on_event, server) == SIO_OK);
-    REQUIRE(sio_server_on_http(server, "/who", on_who, NULL) == SIO_OK);
+    fault_server_fill(rig->server);
+    if (scene->prepare != NULL) {
+        scene->prepare(rig);
+    }
 }

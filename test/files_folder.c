@@ -72,6 +72,7 @@ void folder_make(void)
 {
     const struct timespec times[2] = {{FOLDER_MODIFIED, 0},
                                       {FOLDER_MODIFIED, 0}};
+    (void)snprintf(top, sizeof(top), "/tmp/test_files.XXXXXX");
     assert_non_null(mkdtemp(top));
     make_folders();
     make_text("secret", SECRET);

@@ -162,6 +162,7 @@ void sio_rig_free(sio_rig *rig)
     sio_nexts_free(&rig->loop);
     sio_core_deinit(&rig->core);
     rig_deinit(&rig->engine);
+    sio_arena_deinit(&rig->loop.spare);
 }
 
 void sio_rig_deinit(sio_rig *rig)

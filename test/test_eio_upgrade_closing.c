@@ -80,7 +80,9 @@ static void close_between(int end, bool packet)
     }
     expect_but_noops(client->mt, by_poll);
     assert_int_equal(client->events[RIG_CLOSED], 1);
+    /* Where nobody is told of an upgrade, none is counted. */
     assert_int_equal(client->events[RIG_UPGRADED], 0);
+    assert_int_equal(rig.counters[SIO_COUNTER_UPGRADES], 0);
     assert_int_equal(client->reason, EIO_REASON_FORCED_CLOSE);
     assert_false(memory_transport_alive(ws));
     assert_int_equal(rig.counters[SIO_COUNTER_SESSIONS], 0);
@@ -96,10 +98,38 @@ static void test_close_between(void **state)
     }
 }
 
+/* What the last poll took along has left when the session is being closed: the
+ * polls stay open as long as the upgrade is waited for. */
+static void test_drained_between(void **state)
+{
+    (void)state;
+    engine_rig rig;
+    rig_init(&rig);
+    rig_client *client = rig_open(&rig, POLLING);
+    memory_transport *ws = rig_probe(client);
+    memory_transport_poll(client->mt);
+    assert_int_equal(rig_send(client, "m"), SIO_OK);
+    rig_receive(ws, "2probe");
+    eio_session_close(client->session, EIO_CLOSE_LINGER);
+    rig_turn(&rig);
+    SAID(client->mt, " [4m|6]");
+    assert_true(memory_transport_alive(client->mt));
+    rig_run(&rig, 1000);
+    assert_int_equal(client->events[RIG_CLOSED], 0);
+    rig_receive(ws, "5");
+    rig_turn(&rig);
+    SAID(ws, " 3probe close");
+    assert_int_equal(client->events[RIG_CLOSED], 1);
+    assert_int_equal(client->reason, EIO_REASON_FORCED_CLOSE);
+    assert_false(memory_transport_alive(client->mt));
+    rig_deinit(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_close_between),
+        cmocka_unit_test(test_drained_between),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "transport/http1.h"
-#include "transport/http_text.h"
+#include "transport/http_scan.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define B(s) SIO_LIT_INIT(s)
@@ -165,12 +165,85 @@ static void test_equals(void **state)
     assert_true(tp_http_equals(SIO_LIT(""), (sio_bytes){NULL, 0}));
 }
 
+/* Every byte at every place of words and what is left of them. */
+static void test_equals_at(void **state)
+{
+    (void)state;
+    enum { LEN = 20 };
+    for (size_t i = 0; i < (size_t)LEN * LEN * 256; i++) {
+        size_t len = i % LEN + 1, at = i / LEN % LEN;
+        uint8_t c = (uint8_t)(i / LEN / LEN);
+        if (at >= len) {
+            continue;
+        }
+        uint8_t *a = malloc(len), *b = malloc(len);
+        assert_true(a != NULL && b != NULL);
+        memset(a, 'x', len);
+        memset(b, 'X', len);
+        a[at] = c;
+        bool want = c == 'x' || c == 'X';
+        assert_int_equal(
+            tp_http_equals((sio_bytes){a, len}, (sio_bytes){b, len}), want);
+        free(a);
+        free(b);
+    }
+}
+
+/* Blocks stop where the table does, wherever a byte stands. */
+static void test_skips(void **state)
+{
+    (void)state;
+    enum { LEN = 40 };
+    for (size_t i = 0; i < (size_t)LEN * 256; i++) {
+        size_t at = i % LEN;
+        uint8_t *text = malloc(LEN + 1); /* with its line feed */
+        assert_non_null(text);
+        memset(text, 'a', LEN);
+        text[at] = (uint8_t)(i / LEN);
+        text[LEN] = '\n';
+        const uint8_t *end = text + LEN + 1;
+        assert_ptr_equal(tp_http_skip_token(text, end),
+                         tp_http_skip(text, TP_HTTP_CLASS_TOKEN));
+        assert_ptr_equal(tp_http_skip_target(text, end),
+                         tp_http_skip(text, TP_HTTP_CLASS_TARGET));
+        assert_ptr_equal(tp_http_skip_value(text, end),
+                         tp_http_skip(text, TP_HTTP_CLASS_VALUE));
+        free(text);
+    }
+}
+
+static void test_empty_lines(void **state)
+{
+    (void)state;
+    enum { LEN = 40 };
+    static const char *const ends[] = {"\n\n", "\n\r\n", "\r\n\r\n"};
+    for (size_t i = 0; i < COUNT(ends) * LEN; i++) {
+        const char *end = ends[i % COUNT(ends)];
+        size_t at = i / COUNT(ends) + 1, size = strlen(end);
+        size_t len = at + size + 1, cut = at + size - 1;
+        uint8_t *text = malloc(len);
+        assert_non_null(text);
+        memset(text, at % 2 == 0 ? 'a' : '\r', len);
+        memcpy(text + at, end, size);
+        assert_int_equal(tp_http_find_empty_line(text, 2, len), cut);
+        assert_int_equal(tp_http_find_empty_line(text, cut, len), cut);
+        assert_int_equal(tp_http_find_empty_line(text, 2, cut), cut);
+        assert_int_equal(tp_http_find_empty_line(text, cut + 1, len), len);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alphabets),     cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_list_elements), cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_alphabets),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_list_elements),
+        cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_equals),
+        cmocka_unit_test(test_equals_at),
+        cmocka_unit_test(test_skips),
+        cmocka_unit_test(test_empty_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,6 +125,7 @@ static void test_no_reader(void **state)
     }
     memory_loop_advance(&rig.loop, 7000);
     assert_int_equal(rig.gone, 1);
+    assert_int_equal(rig.refused, 1);
     assert_int_equal(rig.ms.out.len, 15);
     http_rig_deinit(&rig);
 }

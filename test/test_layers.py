@@ -144,19 +144,20 @@ def length_faults(root):
 
 
 def listing_faults(root):
-    listed = (root / "meson.build").read_text(encoding="utf-8")
+    root_build = (root / "meson.build").read_text(encoding="utf-8")
     for folder in ["base", "engineio", "transport", "socketio"]:
         for path in files(root, folder, {".c"}):
             name = path.relative_to(root).as_posix()
-            if f"'{name}'" not in listed:
+            if f"'{name}'" not in root_build:
                 yield f"{name}: not in meson.build"
     for folder, prefix in [("test", "test_"), ("fuzz", "fuzz_")]:
+        listed = (root / folder / "meson.build").read_text(encoding="utf-8")
         for path in files(root, folder, {".c"}):
             key = path.stem.removeprefix(prefix)
             if path.stem == key or key == "headers":
                 continue
             if f"'{key}':" not in listed:
-                yield f"{folder}/{path.name}: not in meson.build"
+                yield f"{folder}/{path.name}: not in {folder}/meson.build"
 
 
 def main():

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -303,6 +304,47 @@ static void test_stream(void **state)
     listener_rig_deinit(&r);
 }
 
+/* Sends until the kernel takes no more; how much it has taken. */
+static size_t fill(tp_stream *stream)
+{
+    static uint8_t zeros[TP_LOOP_OUT];
+    struct iovec piece = {zeros, sizeof(zeros)};
+    size_t taken = 0, sent;
+    while (!stream->blocked) {
+        assert_int_equal(stream->ops->send(stream, &piece, 1, &sent), SIO_OK);
+        taken += sent;
+    }
+    return taken;
+}
+
+/* For one who does not read the kernel keeps little, and once the connection is
+ * closed nothing: he has what is in his own kernel, and then a reset. */
+static void test_no_reader(void **state)
+{
+    static uint8_t in[65536];
+    listener_rig r;
+    int there;
+    ssize_t n;
+    (void)state;
+    listener_rig_open(&r, "127.0.0.1");
+    int fd = listener_rig_dial(&r, "127.0.0.1");
+    listener_rig_await(&r, 1);
+    size_t taken = fill(r.streams[0]);
+    assert_int_equal(ioctl(fd, FIONREAD, &there), 0);
+    assert_true(taken > TP_LOOP_OUT && there > 0);
+    assert_in_range(taken - (size_t)there, 1, TP_LOOP_OUT + 65536);
+
+    r.streams[0]->ops->close(r.streams[0]);
+    r.came = 0;
+    while ((n = recv(fd, in, sizeof(in), 0)) > 0) {
+        there -= (int)n;
+    }
+    assert_int_equal(n, -1);
+    assert_int_equal(errno, ECONNRESET);
+    assert_int_equal(there, 0);
+    listener_rig_deinit(&r);
+}
+
 /* A flood does not hold the loop: it comes in over several turns. */
 static void test_batches(void **state)
 {
@@ -374,8 +416,9 @@ int main(void)
         CASE(test_busy_port),       CASE(test_unknown_host),
         CASE(test_no_ipv6_address), CASE(test_families_apart),
         CASE(test_shared_port),     CASE(test_stream),
-        CASE(test_batches),         CASE(test_queue_at_close),
-        CASE(test_close_twice),     CASE(test_narrow),
+        CASE(test_no_reader),       CASE(test_batches),
+        CASE(test_queue_at_close),  CASE(test_close_twice),
+        CASE(test_narrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,6 +76,25 @@ static const struct {
 
 static const struct {
     const char *label;
+    sio_bytes raw;
+    bool is_sid;
+} names[] = {
+    {"as it is", B("sid"), true},
+    {"another case", B("Sid"), false},
+    {"empty", B(""), false},
+    {"a beginning", B("si"), false},
+    {"more", B("side"), false},
+    {"one escape", B("%73id"), true},
+    {"all escaped", B("%73%69%64"), true},
+    {"an escape of another", B("%74id"), false},
+    {"an escape that is none", B("%7zid"), false},
+    {"an escape cut short", B("si%6"), false},
+    {"as long as one that fits", B("%73"), false},
+    {"a space", B("s+d"), false},
+};
+
+static const struct {
+    const char *label;
     sio_bytes query, name;
     bool found;
     sio_bytes value;
@@ -139,6 +158,22 @@ static void test_decodings(void **state)
     }
 }
 
+static void test_names(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        sio_bytes raw = names[i].raw;
+        uint8_t *copy = copy_of(raw);
+        CHECK(names[i].label, sio_query_is((sio_bytes){copy, raw.len},
+                                           SIO_LIT("sid")) == names[i].is_sid);
+        free(copy);
+    }
+    assert_true(sio_query_is_plain(SIO_LIT("")));
+    assert_true(sio_query_is_plain(SIO_LIT("a-b_c.d~e=&")));
+    assert_false(sio_query_is_plain(SIO_LIT("a%")));
+    assert_false(sio_query_is_plain(SIO_LIT("+a")));
+}
+
 static void test_gets(void **state)
 {
     (void)state;
@@ -159,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_splits),
         cmocka_unit_test(test_decodings),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_gets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,32 @@
 
 #include "test/tls_rig.h"
 
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* In the place of libc's, for mbedTLS: it is later than it seems. */
+static time_t later;
+
+#define IN_PLACE_OF_LIBC __attribute__((visibility("default")))
+
+IN_PLACE_OF_LIBC int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+    int rc = (int)syscall(SYS_clock_gettime, clock, ts);
+    ts->tv_sec += later;
+    return rc;
+}
+
+IN_PLACE_OF_LIBC time_t time(time_t *out)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    if (out != NULL) {
+        *out = ts.tv_sec;
+    }
+    return ts.tv_sec;
+}
+
 /* --------------------------------------------------------------- resuming --
  */
 
@@ -62,6 +88,37 @@ static void sessions_are_resumed(void **state)
     check_resuming(true, 0, true);
     check_resuming(false, 10, true);
     check_resuming(false, 0, false);
+}
+
+static void within_its_life(tls_rig *r)
+{
+    later += r->options.session_lifetime_s - 30;
+}
+
+static void after_its_life(tls_rig *r)
+{
+    later += r->options.session_lifetime_s + 1;
+}
+
+static void check_age(bool tickets, uint32_t cache)
+{
+    tls_rig r;
+    tls_rig_init(&r);
+    r.options.session_tickets = tickets;
+    r.options.session_cache = cache;
+    r.options.session_lifetime_s = 300;
+    tls_rig_open(&r);
+    assert_true(resumes(&r, within_its_life, NULL));
+    assert_false(resumes(&r, after_its_life, NULL));
+    assert_true(resumes(&r, NULL, NULL));
+    tls_rig_deinit(&r);
+}
+
+static void sessions_grow_old(void **state)
+{
+    (void)state;
+    check_age(true, 0);
+    check_age(false, 10);
 }
 
 /* ---------------------------------------------------------------- clients --
@@ -198,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_are_resumed),
+        cmocka_unit_test(sessions_grow_old),
         cmocka_unit_test(certificates_are_required),
         cmocka_unit_test(certificates_are_optional),
         cmocka_unit_test(who_resumes_is_known),

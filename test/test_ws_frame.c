@@ -163,6 +163,28 @@ static void test_unmask(void **state)
     }
 }
 
+/* All lengths, in memory of exactly those, and a byte beyond ASCII at each
+ * place. */
+static void test_unmask_short(void **state)
+{
+    (void)state;
+    enum { LEN = 126 };
+    static const uint8_t mask[4] = {0x37, 0xfa, 0x21, 0x3d};
+    for (size_t i = 0; i < (size_t)LEN * LEN; i++) {
+        size_t len = i % LEN, high = i / LEN; /* none if it is no place */
+        uint8_t *data = malloc(len == 0 ? 1 : len);
+        assert_non_null(data);
+        for (size_t n = 0; n < len; n++) {
+            data[n] = (uint8_t)(n | (n == high ? 0x80 : 0)) ^ mask[n % 4];
+        }
+        assert_int_equal(tp_ws_unmask_short(data, len, mask), high >= len);
+        for (size_t n = 0; n < len; n++) {
+            assert_int_equal(data[n], n | (n == high ? 0x80 : 0));
+        }
+        free(data);
+    }
+}
+
 /* A payload may be unmasked in pieces. */
 static void test_unmask_pieces(void **state)
 {
@@ -183,9 +205,12 @@ static void test_unmask_pieces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headers),       cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_written),       cmocka_unit_test(test_unmask),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_written),
+        cmocka_unit_test(test_unmask),
         cmocka_unit_test(test_unmask_pieces),
+        cmocka_unit_test(test_unmask_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

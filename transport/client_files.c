@@ -216,6 +216,7 @@ static void answer(const tp_client_files *files, tp_http_conn *conn,
         a.source = source;
     }
     if (err != SIO_OK) {
+        tp_loop_lacks(conn->loop, "an answer");
         if (source != NULL) {
             source->close(source);
         }

@@ -22,6 +22,9 @@ tp_exchange *tp_exchange_new(tp_http_conn *conn, eio_request *request)
 {
     tp_exchange *x = request == NULL ? NULL : calloc(1, sizeof(*x));
     if (x == NULL) {
+        if (request != NULL) {
+            tp_loop_lacks(conn->loop, "a request");
+        }
         eio_request_unref(request);
         return NULL;
     }
@@ -156,30 +159,51 @@ static bool is_here(const tp_exchange *x)
     return sio_owner_is_me(&x->inbox->owner);
 }
 
-/* Sends what is to be done to the loop.  Where memory is short, or that has
- * ended, the request is among those that are not answered. */
-static void send_far(tp_exchange *x, void (*run)(sio_message *self), int status,
-                     const char *text, sio_bytes body)
+/* NULL when memory is short. */
+static tp_far_answer *pack(int status, const char *text, sio_bytes body)
 {
     tp_far_answer *answer = malloc(sizeof(*answer) + body.len);
-    if (answer == NULL) {
-        return;
+    char *copy = text == NULL ? NULL : strdup(text);
+    if (answer == NULL || (text != NULL && copy == NULL)) {
+        free(answer);
+        free(copy);
+        return NULL;
     }
-    *answer = (tp_far_answer){.status = status, .len = body.len};
-    answer->text = text == NULL ? NULL : strdup(text);
+    *answer = (tp_far_answer){.status = status, .len = body.len, .text = copy};
     if (body.len != 0) {
         memcpy(answer->body, body.base, body.len);
     }
+    return answer;
+}
+
+/* Sends what is to be done to the loop, with what pack() gave.  Where that has
+ * ended, the request is among those that are not answered. */
+static void send_far(tp_exchange *x, void (*run)(sio_message *self),
+                     tp_far_answer *answer)
+{
     x->answer = answer;
     x->message = (sio_message){.run = run};
     (void)sio_inbox_post(x->inbox, &x->message);
 }
 
+/* There was no memory for the answer. */
+static void lack(const tp_exchange *x)
+{
+    if (x->conn != NULL) {
+        tp_loop_lacks(x->conn->loop, "an answer");
+    }
+}
+
 static void run_respond(sio_message *message)
 {
     tp_exchange *x = SIO_OWNER(message, tp_exchange, message);
-    tp_far_answer *a = x->answer;
-    sio_http_respond(x, a->status, a->text, a->body, a->len);
+    const tp_far_answer *a = x->answer;
+    if (a == NULL) {
+        lack(x);
+        sio_http_respond(x, 503, NULL, NULL, 0);
+    } else {
+        sio_http_respond(x, a->status, a->text, a->body, a->len);
+    }
 }
 
 void sio_http_respond(sio_http_request *request, int status,
@@ -190,7 +214,8 @@ void sio_http_respond(sio_http_request *request, int status,
         return; /* a hook may look and add headers, no more */
     }
     if (!is_here(x)) {
-        send_far(x, run_respond, status, content_type, (sio_bytes){body, len});
+        send_far(x, run_respond,
+                 pack(status, content_type, (sio_bytes){body, len}));
         return;
     }
     bool bad = status < 200 || status > 599 ||
@@ -224,7 +249,12 @@ static void run_refuse(sio_message *message)
     tp_exchange *x = SIO_OWNER(message, tp_exchange, message);
     tp_far_answer *a = x->answer;
     x->answer = NULL; /* it outlives the exchange */
-    x->verdict(x, a->text == NULL ? "Forbidden" : a->text);
+    if (a == NULL) {
+        lack(x);
+        x->verdict(x, "Forbidden");
+        return;
+    }
+    x->verdict(x, a->text);
     free(a->text);
     free(a);
 }
@@ -235,7 +265,7 @@ void sio_verdict_allow(sio_verdict *verdict)
     if (is_here(x)) {
         x->verdict(x, NULL);
     } else {
-        send_far(x, run_allow, 0, NULL, (sio_bytes){0});
+        send_far(x, run_allow, NULL);
     }
 }
 
@@ -246,6 +276,6 @@ void sio_verdict_refuse(sio_verdict *verdict, const char *message)
     if (is_here(x)) {
         x->verdict(x, message);
     } else {
-        send_far(x, run_refuse, 0, message, (sio_bytes){0});
+        send_far(x, run_refuse, pack(0, message, (sio_bytes){0}));
     }
 }

@@ -122,6 +122,7 @@ static void send_answer(tp_http_conn *conn, tp_http_answer *answer,
     }
     answer->extra = sio_buf_view(&all);
     if (err != SIO_OK) {
+        tp_loop_lacks(conn->loop, "an answer");
         if (answer->source != NULL) {
             answer->source->close(answer->source);
         }
@@ -184,6 +185,7 @@ static void answer_file(tp_http_conn *conn, const tp_http_request *req,
         answer.source =
             tp_file_source_new(file->fd, verdict.first, verdict.len);
         if (answer.source == NULL) {
+            tp_loop_lacks(conn->loop, "an answer");
             answer = (tp_http_answer){.status = 503};
             lines.len = 0;
         }
@@ -223,6 +225,7 @@ static void answer_moved(tp_http_conn *conn, const tp_http_request *req,
     write_location(&lines, req->head);
     lines = (sio_writer){malloc(lines.len), lines.len, 0};
     if (lines.base == NULL) {
+        tp_loop_lacks(conn->loop, "an answer");
         answer.status = 503;
     } else {
         write_location(&lines, req->head);

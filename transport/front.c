@@ -51,15 +51,31 @@ static bool lead_elsewhere(tp_front *front, tp_http_conn *conn,
     return false;
 }
 
+/* Whether `word` is a part of `text`: memmem() prepares for more than a line.
+ */
+static bool has_word(sio_bytes text, sio_bytes word)
+{
+    if (text.len < word.len) {
+        return false; /* where there is no text there is no base to add to */
+    }
+    const uint8_t *at = text.base, *end = at + text.len;
+    while (at != NULL && (size_t)(end - at) >= word.len) {
+        if (memcmp(at, word.base, word.len) == 0) {
+            return true;
+        }
+        at = memchr(at + 1, word.base[0], (size_t)(end - at - 1));
+    }
+    return false;
+}
+
 /* Sets the header lines that go with whatever is answered to this request.
  * Returns whether it may go on. */
 static bool prepare(tp_front *front, tp_http_conn *conn,
                     const tp_http_head *head)
 {
     sio_bytes agent = tp_http_header_find(head, SIO_LIT("user-agent"));
-    bool old_ie = agent.base != NULL &&
-                  (memmem(agent.base, agent.len, ";MSIE", 5) != NULL ||
-                   memmem(agent.base, agent.len, "Trident/", 8) != NULL);
+    bool old_ie = has_word(agent, SIO_LIT(";MSIE")) ||
+                  has_word(agent, SIO_LIT("Trident/"));
     sio_buf_deinit(&conn->extra);
     if (old_ie) {
         /* An answer without it is better than none. */
@@ -289,7 +305,7 @@ void tp_front_accept(void *owner, tp_stream *stream)
     }
     atomic_fetch_add_explicit(&to->load, 1, memory_order_relaxed);
     if (to != front) {
-        tp_front_pass_on(to, stream);
+        tp_front_pass_on(front, to, stream);
         return;
     }
     stream->ops->enter(stream, front->loop);

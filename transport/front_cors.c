@@ -31,6 +31,7 @@ bool tp_front_cors(tp_front *front, tp_http_conn *conn,
                        : origin.len != 0 && ask(front, conn, head, origin);
     size_t before = conn->extra.len;
     if (tp_cors_write(cors, origin, allowed, &conn->extra) != SIO_OK) {
+        tp_loop_lacks(front->loop, "headers");
         conn->extra.len = before; /* a page cannot read it then */
     }
     return allowed || !cors->enforce ||
@@ -48,6 +49,9 @@ void tp_front_answer_preflight(tp_front *front, tp_http_conn *conn,
 {
     sio_buf lines = {0};
     sio_error err = tp_cors_write_preflight(&front->config->cors, head, &lines);
+    if (err != SIO_OK) {
+        tp_loop_lacks(front->loop, "an answer");
+    }
     tp_http_answer_send(conn, &(tp_http_answer){
                                   .status = err == SIO_OK ? 204 : 503,
                                   .extra = err == SIO_OK ? sio_buf_view(&lines)

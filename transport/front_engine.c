@@ -2,28 +2,9 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "base/query.h"
 #include "transport/front_impl.h"
 #include "transport/polling.h"
 #include "transport/ws_handshake.h"
-
-/* The query's values, decoded. */
-typedef struct knock_values {
-    uint8_t transport[TP_FRONT_VALUE_MAX];
-    uint8_t sid[TP_FRONT_VALUE_MAX];
-} knock_values;
-
-sio_bytes tp_front_value(sio_bytes query, sio_bytes name,
-                         uint8_t out[TP_FRONT_VALUE_MAX])
-{
-    sio_bytes raw = {0};
-    if (!sio_query_get(query, name, &raw) || raw.len > TP_FRONT_VALUE_MAX) {
-        return raw;
-    }
-    sio_bytes value = {out, 0};
-    sio_query_decode(raw, out, &value.len);
-    return value;
-}
 
 static bool origin_allowed(const tp_http_head *head)
 {
@@ -32,16 +13,12 @@ static bool origin_allowed(const tp_http_head *head)
 }
 
 static eio_knock read_knock(const tp_front *front, const tp_http_head *head,
-                            knock_values *values)
+                            const tp_front_query *query)
 {
-    uint8_t eio[TP_FRONT_VALUE_MAX];
     return (eio_knock){
-        .transport = tp_front_value(head->query, SIO_LIT("transport"),
-                                    values->transport),
-        .sid = tp_front_value(head->query, SIO_LIT("sid"), values->sid),
-        .protocol = eio_knock_revision(
-            front->engine->config,
-            tp_front_value(head->query, SIO_LIT("EIO"), eio)),
+        .transport = query->transport,
+        .sid = query->sid,
+        .protocol = eio_knock_revision(front->engine->config, query->eio),
         .is_get = head->method == TP_HTTP_METHOD_GET,
         .upgrade = head->upgrade,
         .origin_allowed = origin_allowed(head),
@@ -122,7 +99,9 @@ static void add_headers(tp_front *front, tp_http_conn *conn,
     if (hooks->headers != NULL) {
         hooks->headers(front->app, &x);
     }
-    (void)sio_buf_append(&conn->extra, sio_buf_view(&x.headers));
+    if (sio_buf_append(&conn->extra, sio_buf_view(&x.headers)) != SIO_OK) {
+        tp_loop_lacks(front->loop, "headers");
+    }
     sio_buf_deinit(&x.headers);
 }
 
@@ -146,6 +125,7 @@ static void open_over(tp_front *front, const eio_protocol *protocol,
     sio_bytes id = {(const uint8_t *)sid, strlen(sid)};
     if (eio_session_open_as(front->engine, protocol, tp, request, id) !=
         SIO_OK) {
+        tp_loop_lacks(front->loop, "a session");
         tp->ops->close(tp, EIO_CLOSE_NOW);
     }
 }
@@ -181,6 +161,7 @@ static void open_polling(tp_front *front, tp_http_conn *conn,
                            manner);
     }
     if (p == NULL) {
+        tp_loop_lacks(front->loop, "a session");
         conn->extra.len = before;
         eio_request_unref(request);
         tp_http_answer_send(conn,
@@ -213,50 +194,6 @@ static tp_ws_handshake ws_handshake(const tp_front *front, const eio_request *r)
     return h;
 }
 
-static sio_error put_extensions(sio_buf *out, const tp_ws_negotiation *n)
-{
-    uint8_t text[TP_WS_DEFLATE_TEXT_MAX];
-    if (!n->agreed) {
-        return SIO_OK;
-    }
-    size_t len = tp_ws_deflate_write(&n->params, text);
-    sio_error err =
-        sio_buf_append(out, SIO_LIT("\r\nSec-WebSocket-Extensions: "));
-    return err == SIO_OK ? sio_buf_append(out, (sio_bytes){text, len}) : err;
-}
-
-static sio_error put_response(sio_buf *out, const tp_ws_handshake *h,
-                              sio_bytes extra)
-{
-    char accept[TP_WS_ACCEPT_LEN];
-    sio_bytes protocol = tp_ws_subprotocol(h->protocol);
-    tp_ws_accept_key(h->key, accept);
-    sio_error err = sio_buf_append(
-        out, SIO_LIT("HTTP/1.1 101 Switching Protocols\r\n"
-                     "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-                     "Sec-WebSocket-Accept: "));
-    if (err == SIO_OK) {
-        err = sio_buf_append(
-            out, (sio_bytes){(const uint8_t *)accept, TP_WS_ACCEPT_LEN});
-    }
-    if (err == SIO_OK && protocol.len != 0) {
-        err = sio_buf_append(out, SIO_LIT("\r\nSec-WebSocket-Protocol: "));
-        if (err == SIO_OK) {
-            err = sio_buf_append(out, protocol);
-        }
-    }
-    if (err == SIO_OK) {
-        err = put_extensions(out, &h->extensions);
-    }
-    if (err == SIO_OK) {
-        err = sio_buf_append(out, SIO_LIT("\r\n"));
-    }
-    if (err == SIO_OK) {
-        err = sio_buf_append(out, extra);
-    }
-    return err == SIO_OK ? sio_buf_append(out, SIO_LIT("\r\n")) : err;
-}
-
 /* Turns the connection into a WebSocket, of `home`, whose handshake is right.
  * NULL when memory is short; the connection is closed then.  `*rest` is what
  * the client has sent behind its request. */
@@ -275,7 +212,8 @@ static tp_websocket *switch_protocol(tp_front *front, tp_http_conn *conn,
     }
     tp_stream *stream = NULL;
     tp_websocket *ws = NULL;
-    if (put_response(&response, h, sio_buf_view(&conn->extra)) == SIO_OK) {
+    if (tp_ws_handshake_write(&response, h, sio_buf_view(&conn->extra)) ==
+        SIO_OK) {
         stream = tp_http_conn_detach(conn, rest);
     }
     if (stream == NULL) {
@@ -292,6 +230,9 @@ static tp_websocket *switch_protocol(tp_front *front, tp_http_conn *conn,
         }
     }
     sio_buf_deinit(&response);
+    if (ws == NULL) {
+        tp_loop_lacks(front->loop, "a WebSocket");
+    }
     return ws;
 }
 
@@ -476,6 +417,9 @@ static void ask(tp_front *front, tp_http_conn *conn, eio_request *request,
     tp_entry *copy = malloc(sizeof(*copy));
     tp_exchange *x = tp_exchange_new(conn, request);
     if (copy == NULL || x == NULL) {
+        if (copy == NULL) {
+            tp_loop_lacks(front->loop, "a request");
+        }
         free(copy);
         if (x != NULL) {
             tp_exchange_free(x);
@@ -565,14 +509,14 @@ bool tp_front_knock(tp_front *front, tp_http_conn *conn,
                     const tp_http_request *req, bool whole)
 {
     const tp_http_head *head = req->head;
-    knock_values values;
-    uint8_t b64[TP_FRONT_VALUE_MAX];
-    eio_knock knock = read_knock(front, head, &values);
+    tp_front_query query;
+    tp_front_query_read(&query, head->query);
+    eio_knock knock = read_knock(front, head, &query);
     eio_session *session;
     const char *context;
     eio_refusal refusal =
         eio_knock_check(front->engine, &knock, &session, &context);
-    bool base64 = tp_front_value(head->query, SIO_LIT("b64"), b64).len != 0;
+    bool base64 = query.b64.len != 0;
 
     if (refusal != EIO_REFUSAL_NONE) {
         eio_request *request = tp_request_new(conn, head);

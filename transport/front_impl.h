@@ -2,9 +2,9 @@
 #define TP_FRONT_IMPL_H
 
 /* What front.c (routing), front_cors.c (other origins), front_engine.c
- * (sessions), front_proxy.c (PROXY headers), front_drain.c (the end),
- * front_admission.c (limits of addresses) and handover.c (other loops) need of
- * each other. */
+ * (sessions), front_query.c (what they are asked for), front_proxy.c (PROXY
+ * headers), front_drain.c (the end), front_admission.c (limits of addresses)
+ * and handover.c (other loops) need of each other. */
 
 #include "transport/front.h"
 
@@ -85,6 +85,16 @@ void tp_front_connection_ended(tp_front *front);
 sio_bytes tp_front_value(sio_bytes query, sio_bytes name,
                          uint8_t out[TP_FRONT_VALUE_MAX]);
 
+/* What the query of a request to the engine says, as tp_front_value() gives
+ * it; base NULL where it says nothing. */
+typedef struct tp_front_query {
+    sio_bytes transport, sid, eio, b64;
+    uint8_t room[4][TP_FRONT_VALUE_MAX]; /* for what had to be decoded */
+} tp_front_query;
+
+/* Reads it in one pass.  `*out` borrows from `query`, and must not be moved. */
+void tp_front_query_read(tp_front_query *out, sio_bytes query);
+
 /* A handshake on its way to a session. */
 typedef struct tp_entry {
     tp_front *front;
@@ -131,6 +141,6 @@ tp_front *tp_front_choose_home(tp_front *front);
 void tp_front_turn_away(tp_front *front, tp_http_conn *conn, bool upgrade);
 
 /* Hands a new stream to `to`. */
-void tp_front_pass_on(tp_front *to, tp_stream *stream);
+void tp_front_pass_on(tp_front *front, tp_front *to, tp_stream *stream);
 
 #endif

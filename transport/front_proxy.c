@@ -159,6 +159,7 @@ void tp_front_await_proxy(tp_front *front, tp_stream *stream)
 {
     tp_gate *gate = calloc(1, sizeof(*gate));
     if (gate == NULL) {
+        tp_loop_lacks(front->loop, "a connection");
         stream->ops->close(stream);
         tp_front_connection_ended(front);
         return;

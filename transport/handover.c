@@ -72,10 +72,12 @@ static void arrive(sio_message *message)
 
 /* Sends a connection off.  Takes `stream`, which is of no loop, and what `h`,
  * zeroed but for what travels with it, holds. */
-static void send_off(tp_front *to, tp_stream *stream, const handover *what)
+static void send_off(tp_front *from, tp_front *to, tp_stream *stream,
+                     const handover *what)
 {
     handover *h = malloc(sizeof(*h));
     if (h == NULL) {
+        tp_loop_lacks(from->loop, "a connection to move");
         handover lost = *what;
         lost.to = to;
         stream->ops->close(stream);
@@ -114,7 +116,7 @@ void tp_front_move(tp_front *front, tp_front *to, tp_http_conn *conn,
         return;
     }
     let_go(front, to, stream);
-    send_off(to, stream, &h);
+    send_off(front, to, stream, &h);
 }
 
 bool tp_front_hand_over(tp_front *front, tp_http_conn *conn,
@@ -154,7 +156,7 @@ void tp_front_hand_over_entry(const tp_entry *e, tp_front *to,
     }
     atomic_fetch_add_explicit(&to->coming, 1, memory_order_relaxed);
     let_go(front, to, stream);
-    send_off(to, stream, &h);
+    send_off(front, to, stream, &h);
 }
 
 static uint64_t sessions_of(const tp_front *front)
@@ -182,7 +184,7 @@ tp_front *tp_front_choose_home(tp_front *front)
     return own > fewest + UNEVEN + fewest / 16 ? least : front;
 }
 
-void tp_front_pass_on(tp_front *to, tp_stream *stream)
+void tp_front_pass_on(tp_front *front, tp_front *to, tp_stream *stream)
 {
-    send_off(to, stream, &(handover){0});
+    send_off(front, to, stream, &(handover){0});
 }

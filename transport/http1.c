@@ -2,13 +2,10 @@
 
 #include <assert.h>
 
-#include "transport/http_text.h"
+#include "transport/http_scan.h"
 
-/*
- * Reads a head from `at` to `end`.  The byte before `end` is a line feed,
- * which is in no class, so a loop over a class needs no other bound; and a
- * carriage return is always followed by a byte.
- */
+/* Reads a head from `at` to `end`.  The byte before `end` is a line feed, so
+ * that a carriage return is always followed by a byte. */
 typedef struct parser {
     const uint8_t *at;
     const uint8_t *end;
@@ -25,51 +22,6 @@ static sio_bytes span(const uint8_t *from, const uint8_t *to)
     return (sio_bytes){from, (size_t)(to - from)};
 }
 
-/* The first byte at or behind `at` that is not of `class`.  Four to a turn,
- * as a good part of the time a head takes is spent here. */
-static const uint8_t *skip(const uint8_t *at, tp_http_class class)
-{
-    for (;; at += 4) {
-        if (!tp_http_is(at[0], class)) {
-            return at;
-        }
-        if (!tp_http_is(at[1], class)) {
-            return at + 1;
-        }
-        if (!tp_http_is(at[2], class)) {
-            return at + 2;
-        }
-        if (!tp_http_is(at[3], class)) {
-            return at + 3;
-        }
-    }
-}
-
-/* Whether one of the 8 bytes is below 0x20 or is 0x7f. */
-static bool has_control(uint64_t word)
-{
-    const uint64_t ones = UINT64_MAX / 255;
-    uint64_t deleted = word ^ (ones * 0x7f);
-    uint64_t low = (word - ones * 0x20) & ~word;
-    uint64_t del = (deleted - ones) & ~deleted;
-    return ((low | del) & (ones * 0x80)) != 0;
-}
-
-/* Like skip() over field values.  These are most of a head, so it takes eight
- * bytes at a time while none of them can be the end. */
-static const uint8_t *skip_value(const uint8_t *at, const uint8_t *end)
-{
-    uint64_t word;
-    while (end - at >= (ptrdiff_t)sizeof(word)) {
-        memcpy(&word, at, sizeof(word));
-        if (has_control(word)) {
-            break;
-        }
-        at += sizeof(word);
-    }
-    return skip(at, TP_HTTP_CLASS_VALUE);
-}
-
 /* How many bytes of empty lines `in` starts with, as far as these are passed
  * over. */
 static size_t count_blanks(sio_bytes in)
@@ -82,42 +34,35 @@ static size_t count_blanks(sio_bytes in)
     return len;
 }
 
-/* Whether the line feed at `i` ends an empty line of what begins at `start`. */
-static bool is_empty_line(const uint8_t *base, size_t start, size_t i)
-{
-    if (i > start && base[i - 1] == '\r') {
-        i--;
-    }
-    return i == start || base[i - 1] == '\n';
-}
-
 static sio_error find_end(sio_bytes in, size_t seen, size_t *len)
 {
     size_t start = count_blanks(in);
     if (start == in.len) {
         return SIO_MORE;
     }
-    uint8_t first = in.base[start];
-    bool broken =
-        first == '\r' && in.len - start > 1 && in.base[start + 1] != '\n';
-    if (broken || (first != '\r' && first != '\n' &&
-                   !tp_http_is(first, TP_HTTP_CLASS_TOKEN))) {
+    const uint8_t *first = in.base + start;
+    if (*first == '\r' && in.len - start == 1) {
+        return SIO_MORE;
+    }
+    if (*first == '\r' || *first == '\n') { /* one empty line too many */
+        size_t end = start + (*first == '\r');
+        if (in.base[end] != '\n') {
+            return SIO_ERR_HTTP_SYNTAX;
+        }
+        *len = end + 1;
+        return SIO_OK;
+    }
+    if (!tp_http_is(*first, TP_HTTP_CLASS_TOKEN)) {
         return SIO_ERR_HTTP_SYNTAX;
     }
-    size_t from = seen > start ? seen : start;
-    while (from < in.len) {
-        const uint8_t *at = memchr(in.base + from, '\n', in.len - from);
-        if (at == NULL) {
-            break;
-        }
-        size_t i = (size_t)(at - in.base);
-        if (is_empty_line(in.base, start, i)) {
-            *len = i + 1;
-            return SIO_OK;
-        }
-        from = i + 1;
+    /* The byte behind the first ends no empty line. */
+    size_t from = seen > start + 2 ? seen : start + 2;
+    size_t end = tp_http_find_empty_line(in.base, from, in.len);
+    if (end >= in.len) {
+        return SIO_MORE;
     }
-    return SIO_MORE;
+    *len = end + 1;
+    return SIO_OK;
 }
 
 sio_error tp_http_head_end(sio_bytes in, size_t seen,
@@ -142,11 +87,10 @@ static sio_error take_crlf(parser *p)
     return SIO_OK;
 }
 
-/* Reads bytes of `class`, one at least, and the byte `stop` behind them. */
-static sio_error take_until(parser *p, tp_http_class class, uint8_t stop,
+/* Takes what goes up to `end`, one byte at least, and the byte `stop` there. */
+static sio_error take_until(parser *p, const uint8_t *end, uint8_t stop,
                             sio_bytes *out)
 {
-    const uint8_t *end = skip(p->at, class);
     *out = span(p->at, end);
     if (out->len == 0 || *end != stop) {
         return SIO_ERR_HTTP_SYNTAX;
@@ -250,9 +194,11 @@ static sio_error split_target(tp_http_head *out)
 static sio_error take_request_line(parser *p)
 {
     tp_http_head *out = p->out;
-    sio_error err = take_until(p, TP_HTTP_CLASS_TOKEN, ' ', &out->method_name);
+    sio_error err = take_until(p, tp_http_skip_token(p->at, p->end), ' ',
+                               &out->method_name);
     if (err == SIO_OK) {
-        err = take_until(p, TP_HTTP_CLASS_TARGET, ' ', &out->target);
+        err = take_until(p, tp_http_skip_target(p->at, p->end), ' ',
+                         &out->target);
     }
     if (err == SIO_OK) {
         err = take_version(p, &out->version);
@@ -267,6 +213,10 @@ static sio_error take_request_line(parser *p)
 static void note_connection(parser *p, sio_bytes value)
 {
     sio_bytes element;
+    if (tp_http_equals(value, SIO_LIT("keep-alive"))) { /* mostly all of it */
+        p->says_keep = true;
+        return;
+    }
     while (tp_http_list_next(&value, &element)) {
         if (tp_http_equals(element, SIO_LIT("keep-alive"))) {
             p->says_keep = true;
@@ -332,7 +282,8 @@ static void note_field(parser *p, const tp_http_header *field)
 
 static sio_error take_field(parser *p, tp_http_header *field)
 {
-    sio_error err = take_until(p, TP_HTTP_CLASS_TOKEN, ':', &field->name);
+    sio_error err =
+        take_until(p, tp_http_skip_token(p->at, p->end), ':', &field->name);
     if (err != SIO_OK) {
         return err;
     }
@@ -340,7 +291,7 @@ static sio_error take_field(parser *p, tp_http_header *field)
         p->at++;
     }
     const uint8_t *from = p->at;
-    p->at = skip_value(from, p->end);
+    p->at = tp_http_skip_value(from, p->end);
     field->value = tp_http_trim(span(from, p->at));
     return take_crlf(p);
 }

@@ -3,6 +3,11 @@
 #include "base/writer.h"
 #include "transport/http_impl.h"
 
+/* More than all that is the same in every head takes, with a date, a status and
+ * a length. */
+#define FIXED_MAX 192
+#define DIGITS_MAX 20
+
 const char *tp_http_phrase(int status)
 {
     static const struct {
@@ -47,51 +52,99 @@ static sio_bytes text(const char *s)
     return (sio_bytes){(const uint8_t *)s, strlen(s)};
 }
 
-static void write_field(sio_writer *w, sio_bytes name, sio_bytes value)
+/* The parts of a head are put into room that has been made for all of them. */
+static inline uint8_t *put(uint8_t *at, sio_bytes part)
 {
-    sio_write_bytes(w, name);
-    sio_write_bytes(w, value);
-    sio_write_bytes(w, SIO_LIT("\r\n"));
+    if (part.len != 0) {
+        memcpy(at, part.base, part.len);
+    }
+    return at + part.len;
 }
 
-static void write_head(sio_writer *w, tp_http_conn *c, const tp_http_answer *a,
-                       uint64_t len)
+static uint8_t *put_uint(uint8_t *at, uint64_t value)
 {
-    sio_write_bytes(w, SIO_LIT("HTTP/1.1 "));
-    sio_write_uint(w, (uint64_t)a->status);
-    sio_write_byte(w, ' ');
-    write_field(w, text(tp_http_phrase(a->status)), SIO_LIT(""));
+    sio_writer w = {at, DIGITS_MAX, 0};
+    sio_write_uint(&w, value);
+    return at + w.len;
+}
+
+static uint8_t *put_status(uint8_t *at, int status, sio_bytes phrase)
+{
+    if (status == 200) { /* most of all answers */
+        return put(at, SIO_LIT("HTTP/1.1 200 OK\r\n"));
+    }
+    at = put_uint(put(at, SIO_LIT("HTTP/1.1 ")), (uint64_t)status);
+    at = put(put(at, SIO_LIT(" ")), phrase);
+    return put(at, SIO_LIT("\r\n"));
+}
+
+/* What answers differ in. */
+typedef struct head_parts {
+    sio_bytes phrase, type, date;
+} head_parts;
+
+static uint8_t *put_head(uint8_t *at, const tp_http_conn *c,
+                         const tp_http_answer *a, const head_parts *parts,
+                         uint64_t len)
+{
+    at = put_status(at, a->status, parts->phrase);
     if (a->type != NULL) {
-        write_field(w, SIO_LIT("Content-Type: "), text(a->type));
+        at = put(at, SIO_LIT("Content-Type: "));
+        at = put(at, parts->type);
+        at = put(at, SIO_LIT("\r\n"));
     }
     if (a->status != 304) {
-        sio_write_bytes(w, SIO_LIT("Content-Length: "));
-        sio_write_uint(w, len);
-        sio_write_bytes(w, SIO_LIT("\r\n"));
+        at = put_uint(put(at, SIO_LIT("Content-Length: ")), len);
+        at = put(at, SIO_LIT("\r\n"));
     }
-    sio_write_bytes(w, a->extra);
-    sio_write_bytes(w, sio_buf_view(&c->extra));
-    write_field(w, SIO_LIT("Date: "), text(tp_loop_date(c->loop)));
-    write_field(w, SIO_LIT("Connection: "),
-                c->keep_alive ? SIO_LIT("keep-alive") : SIO_LIT("close"));
-    sio_write_bytes(w, SIO_LIT("\r\n"));
+    at = put(at, a->extra);
+    at = put(at, sio_buf_view(&c->extra));
+    at = put(put(at, SIO_LIT("Date: ")), parts->date);
+    if (c->keep_alive) {
+        return put(at, SIO_LIT("\r\nConnection: keep-alive\r\n\r\n"));
+    }
+    return put(at, SIO_LIT("\r\nConnection: close\r\n\r\n"));
+}
+
+/* An empty `out` borrows the loop's memory, and gives it back, so that answers
+ * that leave at once need none of their own. */
+static void borrow_out(tp_http_conn *c)
+{
+    if (c->out.cap == 0) {
+        c->out = c->loop->spare_out;
+        c->loop->spare_out = (sio_buf){0};
+    }
+}
+
+static void give_out_back(tp_http_conn *c)
+{
+    if (c->loop->spare_out.cap == 0 && c->out.cap <= TP_LOOP_SPARE_OUT) {
+        c->loop->spare_out = c->out;
+        c->loop->spare_out.len = 0;
+        c->out = (sio_buf){0};
+    } else {
+        sio_buf_deinit(&c->out);
+    }
 }
 
 /* Puts the head into `out` with room for `len` more bytes behind it. */
-static sio_error put_head(tp_http_conn *c, const tp_http_answer *a,
+static sio_error add_head(tp_http_conn *c, const tp_http_answer *a,
                           uint64_t announced, size_t len)
 {
-    /* The fixed parts of a head are far below this; `extra` and `type` are
-     * counted by themselves. */
-    size_t room = 256 + a->extra.len + c->extra.len +
-                  (a->type == NULL ? 0 : strlen(a->type));
+    head_parts parts = {
+        .phrase = text(tp_http_phrase(a->status)),
+        .type = text(a->type == NULL ? "" : a->type),
+        .date = {(const uint8_t *)tp_loop_date(c->loop), TP_DATE_LEN},
+    };
+    size_t room = FIXED_MAX + parts.phrase.len + parts.type.len + a->extra.len +
+                  c->extra.len;
+    borrow_out(c);
     sio_error err = sio_buf_reserve(&c->out, room + len);
     if (err != SIO_OK) {
         return err;
     }
-    sio_writer w = {c->out.base + c->out.len, room, 0};
-    write_head(&w, c, a, announced);
-    c->out.len += w.len;
+    uint8_t *at = c->out.base + c->out.len;
+    c->out.len += (size_t)(put_head(at, c, a, &parts, announced) - at);
     c->waiter = NULL;
     sio_buf_deinit(&c->extra);
     return SIO_OK;
@@ -107,7 +160,8 @@ uint8_t *tp_http_answer_begin(tp_http_conn *conn, const tp_http_answer *answer,
     if (conn->no_body) {
         len = 0;
     }
-    if (put_head(conn, answer, announced, len) != SIO_OK) {
+    if (add_head(conn, answer, announced, len) != SIO_OK) {
+        tp_loop_lacks(conn->loop, "an answer");
         if (answer->source != NULL) {
             answer->source->close(answer->source);
         }
@@ -163,9 +217,26 @@ static bool send_out(tp_http_conn *c)
         if (c->blocked) {
             tp_http_conn_await_reader(c);
         }
-        sio_buf_consume(&c->out, sent);
+        if (sent == c->out.len) {
+            give_out_back(c);
+        } else {
+            sio_buf_consume(&c->out, sent);
+        }
     }
     return c->out.len == 0;
+}
+
+/* Less goes out than was announced: only the end of the connection can say
+ * so. */
+static void cut_short(tp_http_conn *c, sio_error err)
+{
+    if (err == SIO_ERR_NO_MEMORY) {
+        tp_loop_lacks(c->loop, "an answer");
+    } else {
+        sio_log_write(c->loop->log, SIO_LOG_ERROR, "files_read",
+                      "an answer is cut short: %s", sio_error_text(err));
+    }
+    tp_http_conn_close(c);
 }
 
 /* Puts the next piece of the source into `out`.  Returns whether there was
@@ -179,13 +250,14 @@ static bool refill(tp_http_conn *c)
     if (c->source->left != 0) {
         sio_error err =
             c->source->read(c->source, c->loop->out, TP_LOOP_OUT, &len);
-        if (err == SIO_OK && len != 0) {
+        if (err == SIO_OK && len == 0) {
+            err = SIO_ERR_FILE;
+        }
+        if (err == SIO_OK) {
             err = sio_buf_append(&c->out, (sio_bytes){c->loop->out, len});
         }
-        if (err != SIO_OK || len == 0) {
-            /* Less than what was announced: only the end of the connection
-             * can say so. */
-            tp_http_conn_close(c);
+        if (err != SIO_OK) {
+            cut_short(c, err);
             return false;
         }
     }
@@ -215,5 +287,13 @@ void tp_http_conn_flush(tp_dirty *dirty)
         }
     } else if (c->state == TP_HTTP_STATE_SENDING) {
         tp_http_conn_next(c);
+    }
+}
+
+void tp_http_answer_hurry(tp_http_conn *conn)
+{
+    if (sio_link_used(&conn->dirty.link) && conn->source == NULL) {
+        sio_link_drop(&conn->dirty.link);
+        tp_http_conn_flush(&conn->dirty);
     }
 }

@@ -112,6 +112,7 @@ tp_stream *tp_http_conn_detach(tp_http_conn *conn, sio_buf *rest)
         *rest = conn->in;
         conn->in = (sio_buf){0};
     } else if (sio_buf_append(rest, conn->rest) != SIO_OK) {
+        tp_loop_lacks(conn->loop, "what came behind a request");
         return NULL;
     }
     stream->ops->pause(stream, false);
@@ -128,6 +129,7 @@ tp_stream *tp_http_conn_move(tp_http_conn *conn, const tp_http_request *req,
         sio_buf_append(bytes, (sio_bytes){req->body, req->body_len}) !=
             SIO_OK ||
         sio_buf_append(bytes, conn->rest) != SIO_OK) {
+        tp_loop_lacks(conn->loop, "a request to move");
         sio_buf_deinit(bytes);
         return NULL;
     }
@@ -424,6 +426,7 @@ static void bound_waiting(tp_http_conn *c)
 static void keep(tp_http_conn *c, sio_bytes bytes)
 {
     if (sio_buf_append(&c->in, bytes) != SIO_OK) {
+        tp_loop_lacks(c->loop, "a request");
         tp_http_conn_close(c);
     }
 }
@@ -443,12 +446,8 @@ static void on_input(void *owner, uint8_t *data, size_t len)
         serve_kept(c);
     }
     bound_waiting(c);
-    /* An answer that is ready leaves before the next connection is served; of
-     * a file one piece a turn does. */
-    if (sio_link_used(&c->dirty.link) && c->source == NULL) {
-        sio_link_drop(&c->dirty.link);
-        tp_http_conn_flush(&c->dirty);
-    }
+    /* An answer that is ready leaves before the next connection is served. */
+    tp_http_answer_hurry(c);
 }
 
 /* The answer has left: what comes next?  Where requests still wait in a row,
@@ -506,6 +505,9 @@ static void on_timer(sio_timer *timer)
     tp_http_conn *c = SIO_OWNER(timer, tp_http_conn, timer);
     bool partial = c->state == TP_HTTP_STATE_BODY ||
                    (c->state == TP_HTTP_STATE_HEAD && c->in.len != 0);
+    if (c->state == TP_HTTP_STATE_SENDING) {
+        c->events->refused(c->owner, c, NULL, SIO_ERR_TIMEOUT);
+    }
     if (!partial) {
         tp_http_conn_close(c);
         return;
@@ -521,6 +523,7 @@ tp_http_conn *tp_http_conn_new(tp_loop *loop, tp_stream *stream,
 {
     tp_http_conn *c = new_conn(loop);
     if (c == NULL) {
+        tp_loop_lacks(loop, "a connection");
         stream->ops->close(stream);
         return NULL;
     }

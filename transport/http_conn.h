@@ -44,7 +44,8 @@ typedef struct tp_http_events {
     void (*request)(void *owner, tp_http_conn *conn,
                     const tp_http_request *req);
 
-    /* A request is refused here, for `err`; it is answered when this returns.
+    /* A request is refused here, for `err`; it is answered when this returns,
+     * or, where it has been and nobody reads that, the connection closed.
      * `head` is NULL where there is none that is whole, or it has been through
      * `begin`. */
     void (*refused)(void *owner, tp_http_conn *conn, const tp_http_head *head,
@@ -147,6 +148,10 @@ void tp_http_answer_send(tp_http_conn *conn, const tp_http_answer *answer);
  * then.  Valid until the next call. */
 uint8_t *tp_http_answer_begin(tp_http_conn *conn, const tp_http_answer *answer,
                               size_t len);
+
+/* Sends an answer that is ready at once, and not at the end of the turn; of a
+ * file one piece a turn does. */
+void tp_http_answer_hurry(tp_http_conn *conn);
 
 /* Answers with a bare text, and ends the connection: the form of refusals to
  * upgrade (`extra` as above). */

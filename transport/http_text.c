@@ -22,24 +22,54 @@ const uint8_t tp_http_classes[256] = {
 };
 // clang-format on
 
-static bool is_letter(uint8_t c)
+#define ONES (UINT64_MAX / 255) /* a one in each byte */
+
+/* Whether eight bytes are the same but for the case of letters.  The two cases
+ * of a letter differ in one bit. */
+static bool same_word(uint64_t a, uint64_t b)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    uint64_t bits = a ^ b;
+    uint64_t low = (a | ONES * 0x20) & ONES * 0x7f;
+    uint64_t from_a = low + ONES * (0x80 - 'a');
+    uint64_t from_z = low + ONES * (0x80 - 'z' - 1);
+    uint64_t letters = (from_a & ~from_z & ~a & ONES * 0x80) >> 2;
+    return (bits & ~letters) == 0;
 }
 
-bool tp_http_equals(sio_bytes a, sio_bytes b)
+static uint64_t read_word(const uint8_t *at)
 {
-    if (a.len != b.len) {
-        return false;
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* Less than eight bytes, put into a word somehow: alike for the same length. */
+static uint64_t read_rest(const uint8_t *at, size_t len)
+{
+    uint64_t word = 0;
+    if (len >= 4) {
+        uint32_t first, last;
+        memcpy(&first, at, sizeof(first));
+        memcpy(&last, at + len - sizeof(last), sizeof(last));
+        return (uint64_t)first << 32 | last;
     }
-    for (size_t i = 0; i < a.len; i++) {
-        /* The two cases of a letter differ in one bit. */
-        unsigned bits = a.base[i] ^ b.base[i];
-        if (bits != 0 && (bits != 0x20 || !is_letter(a.base[i]))) {
+    for (size_t i = 0; i < len; i++) {
+        word = word << 8 | at[i];
+    }
+    return word;
+}
+
+bool tp_http_same(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    if (len < 8) {
+        return same_word(read_rest(a, len), read_rest(b, len));
+    }
+    for (size_t i = 0; i < len - 8; i += 8) {
+        if (!same_word(read_word(a + i), read_word(b + i))) {
             return false;
         }
     }
-    return true;
+    return same_word(read_word(a + len - 8), read_word(b + len - 8));
 }
 
 sio_bytes tp_http_trim(sio_bytes text)
@@ -103,16 +133,20 @@ static const uint8_t *skip_literal(const uint8_t *at, const uint8_t *end)
 
 static const uint8_t *skip_reg_name(const uint8_t *at, const uint8_t *end)
 {
-    while (at != end && *at != ':') {
-        bool escape = *at == '%' && end - at >= 3 &&
-                      tp_http_is(at[1], TP_HTTP_CLASS_HEX) &&
-                      tp_http_is(at[2], TP_HTTP_CLASS_HEX);
-        if (!escape && !tp_http_is(*at, TP_HTTP_CLASS_REG_NAME)) {
+    for (;;) {
+        while (at != end && tp_http_is(*at, TP_HTTP_CLASS_REG_NAME)) {
+            at++;
+        }
+        if (at == end || *at == ':') {
+            return at;
+        }
+        if (*at != '%' || end - at < 3 ||
+            !tp_http_is(at[1], TP_HTTP_CLASS_HEX) ||
+            !tp_http_is(at[2], TP_HTTP_CLASS_HEX)) {
             return NULL;
         }
-        at += escape ? 3 : 1;
+        at += 3;
     }
-    return at;
 }
 
 bool tp_http_is_host(sio_bytes text)

@@ -37,8 +37,16 @@ static inline unsigned tp_http_hex_value(uint8_t digit)
     return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
 }
 
-/* Whether both are the same but for the case of ASCII letters. */
-bool tp_http_equals(sio_bytes a, sio_bytes b);
+/* Whether `len` bytes are the same but for the case of ASCII letters. */
+bool tp_http_same(const uint8_t *a, const uint8_t *b, size_t len);
+
+/* The same of two texts.  Most that are as long differ in the first byte. */
+static inline bool tp_http_equals(sio_bytes a, sio_bytes b)
+{
+    return a.len == b.len &&
+           (a.len == 0 || (((a.base[0] ^ b.base[0]) & ~0x20) == 0 &&
+                           tp_http_same(a.base, b.base, a.len)));
+}
 
 /* `text` without the spaces and tabs around it. */
 sio_bytes tp_http_trim(sio_bytes text);

@@ -76,6 +76,8 @@ static bool accept_one(tp_listener *l, const ev_io *w)
     }
     if (stream != NULL) {
         l->connection(l->owner, stream);
+    } else {
+        tp_loop_lacks(l->loop, "a connection");
     }
     return true;
 }
@@ -114,6 +116,12 @@ void tp_listener_start(tp_listener *l)
     set_watching(l, true);
 }
 
+/* What the kernel may keep of a connection beyond what is on its way, in bytes.
+ * Left alone it takes megabytes for one who hardly reads, which looks as if he
+ * did.  Less than a piece of what is sent (TP_LOOP_OUT) would cut each in two.
+ */
+static const int most_unsent = TP_LOOP_OUT;
+
 /* A socket that is bound, not listening yet; -1 with errno. */
 static int bind_socket(const struct addrinfo *at, bool shared, bool ipv6_only)
 {
@@ -129,8 +137,10 @@ static int bind_socket(const struct addrinfo *at, bool shared, bool ipv6_only)
     if (shared) {
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     }
-    /* Accepted sockets inherit this one, which saves a call for each. */
+    /* Accepted sockets inherit these two, which saves calls for each. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most_unsent,
+                     sizeof(most_unsent));
     if (at->ai_family == AF_INET6) {
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
     }

@@ -247,6 +247,7 @@ void tp_loop_deinit(tp_loop *loop)
     tp_deflater_deinit(&loop->deflater);
     sio_frame_pool_deinit(&loop->frames);
     free(loop->spare_conn);
+    sio_buf_deinit(&loop->spare_out);
     sio_chunk_pool_deinit(&loop->chunks);
     sio_random_deinit(&loop->random);
     tp_compressor_deinit(&loop->compressor);
@@ -267,6 +268,20 @@ void tp_loop_dirty(tp_loop *loop, tp_dirty *dirty)
 {
     if (!sio_link_used(&dirty->link)) {
         sio_list_append(&loop->dirty, &dirty->link);
+    }
+}
+
+/* How often want of memory is logged at most. */
+#define LACKS_MS 1000
+
+void tp_loop_lacks(tp_loop *loop, const char *what)
+{
+    if (loop->error_counts != NULL) {
+        sio_metric_add(&loop->error_counts[-SIO_ERR_NO_MEMORY], 1);
+    }
+    if (loop->lacked == 0 || loop->now - loop->lacked >= LACKS_MS) {
+        loop->lacked = loop->now;
+        sio_log_write(loop->log, SIO_LOG_ERROR, "no_memory", "for %s", what);
     }
 }
 

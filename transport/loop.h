@@ -4,6 +4,7 @@
 #include <ev.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/frameq.h"
 #include "base/inbox.h"
 #include "base/log.h"
@@ -20,6 +21,9 @@
 #define TP_LOOP_IN_NARROW (4 * 1024) /* by a stream that is narrow */
 #define TP_LOOP_OUT (128 * 1024)
 #define TP_CORK_SIZE (64 * 1024)
+
+/* Bytes that are kept for the next answer, at most. */
+#define TP_LOOP_SPARE_OUT (16 * 1024)
 
 /* Characters of a Date header's value (RFC 9110, section 5.6.7). */
 #define TP_DATE_LEN 29
@@ -73,7 +77,8 @@ typedef struct tp_loop {
     sio_random random;
     sio_frame_pool frames;
     sio_chunk_pool chunks;
-    void *spare_conn; /* memory of a tp_http_conn, or NULL; see http_conn.c */
+    void *spare_conn;  /* memory of a tp_http_conn, or NULL; see http_conn.c */
+    sio_buf spare_out; /* the same of an answer; empty */
     tp_compressor compressor;
     tp_deflater deflater;
     sio_metric counters[SIO_COUNTER_COUNT];
@@ -82,6 +87,7 @@ typedef struct tp_loop {
     tp_cork cork;
     struct tp_tls_loop *tls;  /* tls.h; NULL until a stream needs it */
     sio_metric *error_counts; /* by error, negated; the owner's, or NULL */
+    uint64_t lacked;          /* ms, when that was last logged; 0: never */
     time_t date_second;
     char date[TP_DATE_LEN + 1];
 } tp_loop;
@@ -110,6 +116,10 @@ void tp_loop_dirty(tp_loop *loop, tp_dirty *dirty);
 
 /* The same for the end of the next turn, behind all others of that. */
 void tp_loop_dirty_later(tp_loop *loop, tp_dirty *dirty);
+
+/* What a peer wanted, such as "a connection", ends or is refused for want of
+ * memory: counted as that error, and logged once in a second at most. */
+void tp_loop_lacks(tp_loop *loop, const char *what);
 
 /* The present Date header value, NUL-terminated. */
 const char *tp_loop_date(tp_loop *loop);

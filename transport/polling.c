@@ -212,9 +212,11 @@ static void answer_with(tp_polling *p, sio_frame *frame)
 static void flush(tp_dirty *dirty)
 {
     tp_polling *p = SIO_OWNER(dirty, tp_polling, dirty);
-    if (p->get != NULL && !sio_frameq_empty(&p->queue)) {
+    tp_http_conn *conn = p->get;
+    if (conn != NULL && !sio_frameq_empty(&p->queue)) {
         answer(p);
         p->base.events->drained(p->base.owner, &p->base);
+        tp_http_answer_hurry(conn); /* while it is at hand */
     }
 }
 

@@ -27,5 +27,9 @@ eio_request *tp_request_new(const tp_http_conn *conn, const tp_http_head *head)
     }
     parts.address.len = tp_address_text(&client.address, address);
     parts.address.base = (const uint8_t *)address;
-    return eio_request_new(&parts);
+    eio_request *request = eio_request_new(&parts);
+    if (request == NULL) {
+        tp_loop_lacks(conn->loop, "a request");
+    }
+    return request;
 }

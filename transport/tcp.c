@@ -36,27 +36,45 @@ static void watch(tp_tcp *tcp)
     }
 }
 
+/* A call has failed: where that is not the peer's doing, it is told. */
+__attribute__((cold, noinline)) static sio_error fail(const tp_tcp *tcp,
+                                                      int error)
+{
+    if (error == ENOMEM || error == ENOBUFS) {
+        tp_loop_lacks(loop_of(tcp), "a connection");
+    }
+    return SIO_ERR_IO;
+}
+
+/* Apart from its caller, whose stack frame is small without this one's. */
+__attribute__((noinline)) static ssize_t
+send_several(int fd, const struct iovec *pieces, int count, size_t *want)
+{
+    struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
+                         .msg_iovlen = (size_t)count};
+    *want = 0;
+    for (int i = 0; i < count; i++) {
+        *want += pieces[i].iov_len;
+    }
+    return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
 static sio_error send_pieces(tp_stream *s, const struct iovec *pieces,
                              int count, size_t *sent)
 {
     tp_tcp *tcp = of(s);
-    size_t want = 0;
+    size_t want = pieces->iov_len;
     ssize_t n;
 
     *sent = 0;
-    for (int i = 0; i < count; i++) {
-        want += pieces[i].iov_len;
-    }
     if (count == 1) {
-        n = send(tcp->io.fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+        n = send(tcp->io.fd, pieces->iov_base, want, MSG_NOSIGNAL);
     } else {
-        struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
-                             .msg_iovlen = (size_t)count};
-        n = sendmsg(tcp->io.fd, &msg, MSG_NOSIGNAL);
+        n = send_several(tcp->io.fd, pieces, count, &want);
     }
     if (n < 0) {
         if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-            return SIO_ERR_IO;
+            return fail(tcp, errno);
         }
         n = 0;
     }
@@ -93,6 +111,14 @@ static void destroy(sio_mortal *mortal)
     free(SIO_OWNER(mortal, tp_tcp, mortal));
 }
 
+/* What the kernel has taken is of no use without the rest, but it would keep it
+ * for minutes for a peer that does not read. */
+static void give_up_output(const tp_tcp *tcp)
+{
+    static const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(tcp->io.fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
 static void close_now(tp_stream *s)
 {
     tp_tcp *tcp = of(s);
@@ -106,6 +132,9 @@ static void close_now(tp_stream *s)
         return;
     }
     ev_io_stop(loop_of(tcp)->ev, &tcp->io);
+    if (tcp->base.blocked) {
+        give_up_output(tcp);
+    }
     close(tcp->io.fd);
     tcp->io.fd = -1;
     sio_reap_later(&loop_of(tcp)->doomed, &tcp->mortal);
@@ -149,8 +178,9 @@ static void read_some(tp_tcp *tcp)
         pause_reading(&tcp->base, true);
         tcp->base.events->ended(tcp->base.owner, SIO_OK);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        sio_error err = fail(tcp, errno);
         pause_reading(&tcp->base, true);
-        tcp->base.events->ended(tcp->base.owner, SIO_ERR_IO);
+        tcp->base.events->ended(tcp->base.owner, err);
     }
 }
 
@@ -159,6 +189,7 @@ static void on_io(struct ev_loop *ev, ev_io *w, int revents)
     tp_tcp *tcp = SIO_OWNER(w, tp_tcp, io);
     (void)ev;
     if ((revents & EV_ERROR) != 0) { /* it cannot be watched any more */
+        tp_loop_lacks(loop_of(tcp), "watching a connection");
         tcp->base.blocked = false;
         pause_reading(&tcp->base, true);
         tcp->base.events->ended(tcp->base.owner, SIO_ERR_IO);

@@ -131,16 +131,10 @@ static sio_bytes next_record(cursor *at, size_t most, uint8_t *room)
     return record;
 }
 
-static size_t record_most(const tp_tls *tls)
-{
-    int most = mbedtls_ssl_get_max_out_record_payload(&tls->ssl);
-    return most > 0 && most < TP_TLS_RECORD ? (size_t)most : TP_TLS_RECORD;
-}
-
 /* Sends pieces record by record, as long as `inner` takes all. */
 static sio_error send_records(tp_tls *tls, cursor *at, size_t *sent)
 {
-    size_t most = record_most(tls);
+    size_t most = tls->record_most;
     uint8_t *room = tls->loop->tls->gather;
     sio_bytes record;
     while (tls->out.len == 0 && (record = next_record(at, most, room)).len) {
@@ -228,7 +222,8 @@ void tp_tls_inner_over(tp_tls *tls)
 }
 
 /* Fills `plain` from the records in `feed`.  Returns 0 when it is full, or what
- * mbedTLS said, WANT_READ once there is no whole record left. */
+ * mbedTLS said, WANT_READ once there is no whole record left.  It has taken a
+ * record whole when it has given some of it, as there was room for that. */
 static int fill(tp_tls *tls, uint8_t *plain, size_t *len)
 {
     *len = 0;
@@ -237,6 +232,9 @@ static int fill(tp_tls *tls, uint8_t *plain, size_t *len)
         int rc = mbedtls_ssl_read(&tls->ssl, plain + *len, TP_TLS_PLAIN - *len);
         if (rc > 0) {
             *len += (size_t)rc;
+            if (tls->feed.len == 0) {
+                return MBEDTLS_ERR_SSL_WANT_READ;
+            }
         } else if ((rc != 0 && rc != MBEDTLS_ERR_SSL_WANT_READ) ||
                    tls->feed.len == before) {
             return rc == 0 ? MBEDTLS_ERR_SSL_WANT_READ : rc;
@@ -253,6 +251,12 @@ static void end_reading(tp_tls *tls, int code)
     if (code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
         tp_tls_tell_ended(tls, SIO_OK);
         return;
+    }
+    if (code == MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE && !tls->alerted) {
+        /* It leaves this one to its caller. */
+        (void)mbedtls_ssl_send_alert_message(
+            &tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+            MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
     }
     tls->dead = true;
     tp_tls_error_text(code, why, sizeof(why));

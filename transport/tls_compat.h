@@ -3,8 +3,8 @@
 
 /*
  * mbedTLS 2.28 and 3.6 behind one face.  What is under it keeps to what both
- * have in common; members that 3.6 calls private are used in tls_records.c and
- * to read `state` alone.
+ * have in common; members that 3.6 calls private are used in tls_records.c, in
+ * tp_tls_identity_mend(), and to read `state` alone.
  */
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
 
@@ -17,6 +17,7 @@
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_cache.h>
 #include <mbedtls/ssl_ticket.h>
+#include <mbedtls/threading.h>
 #include <mbedtls/version.h>
 #include <mbedtls/x509_crl.h>
 #include <mbedtls/x509_crt.h>
@@ -50,6 +51,7 @@ static inline int tp_tls_parse_key(mbedtls_pk_context *key,
                                 mbedtls_ctr_drbg_random, drbg);
 }
 
+/* What 3.6 keeps tables for comes first. */
 static inline void tp_tls_limit(mbedtls_ssl_config *conf, bool only_1_3)
 {
     static const uint16_t groups[] = {
@@ -81,10 +83,11 @@ static inline int tp_tls_parse_key(mbedtls_pk_context *key,
                                 password == NULL ? 0 : strlen(password));
 }
 
+/* 2.28 makes its tables anew for each handshake; X25519 needs none. */
 static inline void tp_tls_limit(mbedtls_ssl_config *conf, bool only_1_3)
 {
     static const mbedtls_ecp_group_id curves[] = {
-        MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_CURVE25519,
+        MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
         MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};
     static const int hashes[] = {MBEDTLS_MD_SHA256, MBEDTLS_MD_SHA384,
                                  MBEDTLS_MD_SHA512, MBEDTLS_MD_NONE};

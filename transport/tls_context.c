@@ -36,21 +36,28 @@ struct tp_tls_context {
     tp_tls_identity identities[];
 };
 
-/* Ephemeral keys and authenticated ciphers alone. */
-static const int suites[] = {
+/* Ephemeral keys and authenticated ciphers alone.  The order counts in TLS 1.2;
+ * in 1.3 mbedTLS takes that of the client. */
 #if TP_TLS_HAS_1_3
-    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
-    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+#define SUITES_OF_1_3                                                          \
+    MBEDTLS_TLS1_3_AES_128_GCM_SHA256, MBEDTLS_TLS1_3_AES_256_GCM_SHA384,      \
+        MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+#else
+#define SUITES_OF_1_3
 #endif
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    0,
-};
+#define SUITES_WITH_AES                                                        \
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,                           \
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,                         \
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,                       \
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+#define SUITES_WITH_CHACHA20                                                   \
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,                     \
+        MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+
+static const int suites[] = {SUITES_OF_1_3 SUITES_WITH_AES,
+                             SUITES_WITH_CHACHA20, 0};
+static const int suites_chacha20_first[] = {SUITES_OF_1_3 SUITES_WITH_CHACHA20,
+                                            SUITES_WITH_AES, 0};
 
 static const char *const protocols[] = {"http/1.1", NULL};
 
@@ -252,7 +259,8 @@ static sio_error configure(tp_tls_context *c, const sio_tls_options *o)
         return SIO_ERR_NO_MEMORY;
     }
     mbedtls_ssl_conf_rng(conf, mbedtls_ctr_drbg_random, &s->drbg);
-    mbedtls_ssl_conf_ciphersuites(conf, suites);
+    mbedtls_ssl_conf_ciphersuites(
+        conf, o->prefer_chacha20 ? suites_chacha20_first : suites);
     tp_tls_limit(conf, o->min_version == SIO_TLS_1_3);
     mbedtls_ssl_conf_renegotiation(conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     mbedtls_ssl_conf_authmode(conf, MBEDTLS_SSL_VERIFY_NONE);
@@ -379,6 +387,22 @@ uint32_t tp_tls_handshake_timeout(const tp_tls_context *context)
 size_t tp_tls_buffer_size(const tp_tls_context *context)
 {
     return context->buffer_size;
+}
+
+/* Whether the arithmetic of RSA, or its memory, may be what has failed. */
+static bool concerns_keys(int code)
+{
+    int high = -code & ~0x7f, low = -code & 0x7f;
+    return low == -MBEDTLS_ERR_MPI_ALLOC_FAILED ||
+           (high >= -MBEDTLS_ERR_RSA_BAD_INPUT_DATA &&
+            high <= -MBEDTLS_ERR_RSA_RNG_FAILED);
+}
+
+void tp_tls_mend_keys(tp_tls_context *context, int code)
+{
+    for (size_t i = 0; i < context->count && concerns_keys(code); i++) {
+        tp_tls_identity_mend(&context->identities[i]);
+    }
 }
 
 bool tp_tls_client_may_show(const tp_tls_context *context)

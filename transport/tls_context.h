@@ -34,6 +34,9 @@ uint32_t tp_tls_handshake_timeout(const tp_tls_context *context); /* ms */
 /* Bytes that a record buffer of mbedTLS has room for, at least. */
 size_t tp_tls_buffer_size(const tp_tls_context *context);
 
+/* A handshake has ended with `code`, which may have left a key damaged. */
+void tp_tls_mend_keys(tp_tls_context *context, int code);
+
 /* Whether a client may, but need not, show a certificate. */
 bool tp_tls_client_may_show(const tp_tls_context *context);
 

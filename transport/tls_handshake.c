@@ -109,6 +109,7 @@ static void alert(tp_tls *tls, int code)
 static void fail_step(tp_tls *tls, int code)
 {
     char why[256];
+    tp_tls_mend_keys(tls->context, code);
     alert(tls, code);
     if (tls->flaws != 0) {
         certificate_text(tls->flaws, why, sizeof(why));
@@ -216,9 +217,16 @@ static void note_subject(tp_tls *tls)
     }
 }
 
+static uint16_t record_most(const tp_tls *tls)
+{
+    int most = mbedtls_ssl_get_max_out_record_payload(&tls->ssl);
+    return (uint16_t)(most > 0 && most < TP_TLS_RECORD ? most : TP_TLS_RECORD);
+}
+
 /* The handshake is over; its owner's part begins. */
 static void open_up(tp_tls *tls)
 {
+    tls->record_most = record_most(tls);
     tls->state = TP_TLS_STATE_OPEN;
     tls->flaws = 0;
     sio_wheel_cancel(&tls->loop->wheel, &tls->timer);
@@ -227,6 +235,7 @@ static void open_up(tp_tls *tls)
         tp_tls_count(tls, SIO_COUNTER_TLS_RESUMED);
     }
     note_subject(tls);
+    tp_tls_end_handshake(tls);
     tp_tls_give_back(tls);
     tp_tls_flush(tls);
     tp_tls_sync_pause(tls);

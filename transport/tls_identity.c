@@ -199,6 +199,19 @@ void tp_tls_identity_deinit(tp_tls_identity *identity)
     mbedtls_pk_free(&identity->key);
 }
 
+void tp_tls_identity_mend(tp_tls_identity *identity)
+{
+    if (mbedtls_pk_get_type(&identity->key) != MBEDTLS_PK_RSA) {
+        return;
+    }
+    mbedtls_rsa_context *rsa = mbedtls_pk_rsa(identity->key);
+    if (mbedtls_mutex_lock(&rsa->mutex) == 0) {
+        mbedtls_mpi_free(&rsa->Vi);
+        mbedtls_mpi_free(&rsa->Vf);
+        (void)mbedtls_mutex_unlock(&rsa->mutex);
+    }
+}
+
 /* ------------------------------------------------------------------ names --
  */
 

@@ -23,6 +23,13 @@ sio_error tp_tls_identity_init(tp_tls_identity *identity,
                                const sio_log *log);
 void tp_tls_identity_deinit(tp_tls_identity *identity);
 
+/*
+ * Has the key find new values for the next time it is used.  Where memory has
+ * run out in the middle of it, mbedTLS leaves an RSA key with values that do
+ * not belong together, and no signature is good any more.  Any thread.
+ */
+void tp_tls_identity_mend(tp_tls_identity *identity);
+
 /* Whether the certificate is for the host `name`, by its DNS names alone
  * (RFC 6125, section 6.4: a `*` stands for the whole of the first label). */
 bool tp_tls_identity_matches(const tp_tls_identity *identity, sio_bytes name);

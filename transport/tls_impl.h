@@ -60,14 +60,15 @@ typedef struct tp_tls {
     sio_link turn;         /* in tp_tls_loop.waiting */
     tp_dirty dirty;        /* to go on with what is held, or in `out` */
     sio_mortal mortal;
-    uint32_t flaws;  /* of the client's certificate: MBEDTLS_X509_BADCERT_* */
-    uint8_t state;   /* tp_tls_state */
-    bool set_up;     /* `ssl` is */
-    bool full;       /* the handshake is not one that resumes */
-    bool alerted;    /* an alert has been sent */
-    bool dead;       /* nothing can be sent any more */
-    bool shut;       /* close_notify has been sent, or none will be */
-    bool shut_inner; /* `inner` is to be shut once `out` has left */
+    uint32_t flaws; /* of the client's certificate: MBEDTLS_X509_BADCERT_* */
+    uint16_t record_most; /* bytes for a record; of the handshake's choice */
+    uint8_t state;        /* tp_tls_state */
+    bool set_up;          /* `ssl` is */
+    bool full;            /* the handshake is not one that resumes */
+    bool alerted;         /* an alert has been sent */
+    bool dead;            /* nothing can be sent any more */
+    bool shut;            /* close_notify has been sent, or none will be */
+    bool shut_inner;      /* `inner` is to be shut once `out` has left */
     bool inner_ended;
     sio_error inner_why; /* ... and how */
 } tp_tls;
@@ -134,6 +135,10 @@ bool tp_tls_borrow_out(tp_tls *tls);
 
 /* Gives back what is not in use.  The rest goes with `ssl`. */
 void tp_tls_give_back(tp_tls *tls);
+
+/* Frees what a handshake that is over has left.  Of one of TLS 1.3, mbedTLS 3.6
+ * keeps 5 KiB, its keys among them, as long as the connection is there. */
+void tp_tls_end_handshake(tp_tls *tls);
 
 void tp_tls_pool_deinit(tp_tls_pool *pool);
 

@@ -48,6 +48,29 @@ static void move_out(mbedtls_ssl_context *ssl, unsigned char *to)
     ssl->out_buf = to;
 }
 
+#if TP_TLS_HAS_1_3
+
+/* A function of mbedTLS's own, by which it ends handshakes of TLS 1.2. */
+__attribute__((weak)) void
+mbedtls_ssl_handshake_wrapup_free_hs_transform(mbedtls_ssl_context *ssl);
+
+void tp_tls_end_handshake(tp_tls *tls)
+{
+    if (tls->ssl.handshake != NULL &&
+        mbedtls_ssl_handshake_wrapup_free_hs_transform != NULL) {
+        mbedtls_ssl_handshake_wrapup_free_hs_transform(&tls->ssl);
+    }
+}
+
+#else
+
+void tp_tls_end_handshake(tp_tls *tls)
+{
+    (void)tls;
+}
+
+#endif
+
 static uint8_t *pool_take(tp_tls_pool *pool, const tp_tls *tls)
 {
     return pool->count != 0 ? pool->spare[--pool->count]
@@ -133,6 +156,11 @@ void tp_tls_give_back(tp_tls *tls)
 }
 
 #else
+
+void tp_tls_end_handshake(tp_tls *tls)
+{
+    (void)tls;
+}
 
 bool tp_tls_borrow_in(tp_tls *tls)
 {

@@ -148,24 +148,42 @@ void tp_ws_unmask(uint8_t *data, size_t len, const uint8_t mask[4],
     }
 }
 
+#ifdef __SSE2__
+/* The same for 16 bytes at least.  The last block overlaps the one before it,
+ * so it is fetched as it came. */
+static bool unmask_wide(uint8_t *data, size_t len, uint32_t key)
+{
+    uint8_t *last = data + len - 16;
+    unsigned turn = 8 * (len % 4);
+    uint32_t turned = turn == 0 ? key : key >> turn | key << (32 - turn);
+    const __m128i keys = _mm_set1_epi32((int)key);
+    __m128i end = _mm_loadu_si128((__m128i *)(void *)last);
+    end = _mm_xor_si128(end, _mm_set1_epi32((int)turned));
+    __m128i seen = end;
+    for (; data < last; data += 16) {
+        __m128i *at = (__m128i *)(void *)data;
+        __m128i block = _mm_xor_si128(_mm_loadu_si128(at), keys);
+        _mm_storeu_si128(at, block);
+        seen = _mm_or_si128(seen, block);
+    }
+    _mm_storeu_si128((__m128i *)(void *)last, end);
+    return _mm_movemask_epi8(seen) == 0;
+}
+#endif
+
 bool tp_ws_unmask_short(uint8_t *data, size_t len, const uint8_t mask[4])
 {
     uint32_t key;
     memcpy(&key, mask, sizeof(key));
+#ifdef __SSE2__
+    if (len >= 16) {
+        return unmask_wide(data, len, key);
+    }
+#endif
     const uint64_t keys = (uint64_t)key << 32 | key;
     uint64_t seen = 0, word;
     uint8_t *end = data + len;
 
-#ifdef __SSE2__
-    __m128i all = _mm_setzero_si128(), wide = _mm_set1_epi32((int)key);
-    for (; end - data >= 16; data += 16) {
-        __m128i *at = (__m128i *)(void *)data;
-        __m128i block = _mm_xor_si128(_mm_loadu_si128(at), wide);
-        _mm_storeu_si128(at, block);
-        all = _mm_or_si128(all, block);
-    }
-    seen = _mm_movemask_epi8(all) != 0 ? 0x80 : 0;
-#endif
     for (; end - data >= 8; data += 8) {
         memcpy(&word, data, 8);
         word ^= keys;

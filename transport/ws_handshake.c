@@ -238,3 +238,47 @@ void tp_ws_accept_key(sio_bytes key, char out[TP_WS_ACCEPT_LEN])
     }
     sio_base64_encode((sio_bytes){digest, sizeof(digest)}, (uint8_t *)out);
 }
+
+static sio_error put_extensions(sio_buf *out, const tp_ws_negotiation *n)
+{
+    uint8_t text[TP_WS_DEFLATE_TEXT_MAX];
+    if (!n->agreed) {
+        return SIO_OK;
+    }
+    size_t len = tp_ws_deflate_write(&n->params, text);
+    sio_error err =
+        sio_buf_append(out, SIO_LIT("\r\nSec-WebSocket-Extensions: "));
+    return err == SIO_OK ? sio_buf_append(out, (sio_bytes){text, len}) : err;
+}
+
+sio_error tp_ws_handshake_write(sio_buf *out, const tp_ws_handshake *h,
+                                sio_bytes extra)
+{
+    char accept[TP_WS_ACCEPT_LEN];
+    sio_bytes protocol = tp_ws_subprotocol(h->protocol);
+    tp_ws_accept_key(h->key, accept);
+    sio_error err = sio_buf_append(
+        out, SIO_LIT("HTTP/1.1 101 Switching Protocols\r\n"
+                     "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                     "Sec-WebSocket-Accept: "));
+    if (err == SIO_OK) {
+        err = sio_buf_append(
+            out, (sio_bytes){(const uint8_t *)accept, TP_WS_ACCEPT_LEN});
+    }
+    if (err == SIO_OK && protocol.len != 0) {
+        err = sio_buf_append(out, SIO_LIT("\r\nSec-WebSocket-Protocol: "));
+        if (err == SIO_OK) {
+            err = sio_buf_append(out, protocol);
+        }
+    }
+    if (err == SIO_OK) {
+        err = put_extensions(out, &h->extensions);
+    }
+    if (err == SIO_OK) {
+        err = sio_buf_append(out, SIO_LIT("\r\n"));
+    }
+    if (err == SIO_OK) {
+        err = sio_buf_append(out, extra);
+    }
+    return err == SIO_OK ? sio_buf_append(out, SIO_LIT("\r\n")) : err;
+}

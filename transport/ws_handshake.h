@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "transport/ws_extensions.h"
 
 #define TP_WS_KEY_LEN 24
@@ -61,5 +62,10 @@ sio_bytes tp_ws_subprotocol(sio_bytes offered);
 /* Sets `out`, not terminated, to the Sec-WebSocket-Accept that answers `key`,
  * which has passed tp_ws_handshake_check(). */
 void tp_ws_accept_key(sio_bytes key, char out[TP_WS_ACCEPT_LEN]);
+
+/* Appends the answer that accepts `h`, which has passed; `extra` are lines to
+ * put in.  May fail with NO_MEMORY, having appended a part. */
+sio_error tp_ws_handshake_write(sio_buf *out, const tp_ws_handshake *h,
+                                sio_bytes extra);
 
 #endif

@@ -308,11 +308,9 @@ static bool goes_alone(const tp_ws_output *o)
            is_framed(sio_frameq_first(&o->queue));
 }
 
-void tp_ws_write(tp_ws_output *o)
+/* Apart from the next one, as what is not in the cork is seldom. */
+__attribute__((noinline)) static void write_queue(tp_ws_output *o)
 {
-    if (corked(o) != 0) {
-        write_cork(o);
-    }
     while (o->queue.head != NULL && !o->blocked && !o->broken) {
         size_t want, sent;
         size_t len = goes_alone(o) ? 0 : gather(o);
@@ -327,21 +325,37 @@ void tp_ws_write(tp_ws_output *o)
     }
 }
 
+void tp_ws_write(tp_ws_output *o)
+{
+    if (corked(o) != 0) {
+        write_cork(o);
+    }
+    if (o->queue.head != NULL) {
+        write_queue(o);
+    }
+}
+
 bool tp_ws_has_output(const tp_ws_output *o)
 {
     return o->queue.head != NULL || corked(o) != 0;
 }
 
+/* How many of the first `sent` bytes of the queue are its packets'. */
+__attribute__((noinline)) static size_t sent_of_packet(const tp_ws_output *o,
+                                                       size_t sent)
+{
+    uint8_t header[TP_WS_HEADER_MAX];
+    size_t header_len = frame_header(header, sio_frameq_first(&o->queue));
+    return sent < header_len ? 0 : sent - header_len;
+}
+
 size_t tp_ws_unsent(const tp_ws_output *o)
 {
-    const sio_frameq_entry *first = sio_frameq_first(&o->queue);
-    uint8_t header[TP_WS_HEADER_MAX];
-    size_t left = sio_frameq_offset(&o->queue);
-    if (left != 0) {
-        size_t header_len = frame_header(header, first);
-        left -= left < header_len ? left : header_len;
+    size_t sent = sio_frameq_offset(&o->queue);
+    if (sent != 0) {
+        sent = sent_of_packet(o, sent);
     }
-    return sio_frameq_bytes(&o->queue) - left + corked(o);
+    return sio_frameq_bytes(&o->queue) - sent + corked(o);
 }
 
 /* ------------------------------------------------------------- dropping -- */

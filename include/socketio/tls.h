@@ -62,6 +62,10 @@ typedef struct sio_tls_options {
                                       sessions; 0: none */
     uint32_t session_lifetime_s;   /* how long that is possible; at least 1, at
                                       most 604800 */
+
+    /* In TLS 1.2 ChaCha20-Poly1305 comes before AES: for processors without
+     * instructions for AES; docs/tls.md has figures. */
+    bool prefer_chacha20;
 } sio_tls_options;
 
 static inline sio_tls_options sio_tls_options_default(void)

@@ -87,8 +87,8 @@ withServer('dynamic namespaces', {}, (on, onEach) => {
     const nsp = fresh('/tenant-');
     for (const packet of [`40${nsp},{"token":"let-in"}`, `42${nsp},["echo"]`]) {
       const ws = await rawWebSocket(t, server);
-      ws.sendText(`40${nsp},{"token":"let-in"}`);
-      ws.sendText(packet);
+      // In one piece: what came later would come behind the decision.
+      ws.sendTexts(`40${nsp},{"token":"let-in"}`, packet);
       await ws.closed();
     }
   }, { skip: oursOnly('starts a second socket of the client') });

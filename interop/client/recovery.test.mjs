@@ -202,7 +202,7 @@ withServer('recovery', { options: BASE }, (on, onEach) => {
 
   for (const kind of Object.keys(RAW)) {
     on(`RC02 2000 at once, while their old sessions look alive (${kind})`, async (t, server) => {
-      const COUNT = isSanitized(server) ? 500 : 2000;
+      const COUNT = isSanitized(server) ? 250 : 2000;
       const all = [];
       const before = await counters(server);
       for (let i = 0; i < COUNT; i += 50) {

@@ -10,13 +10,13 @@ import {
 import { oursOnly, startServer } from '../support/server.mjs';
 
 const INTERVAL = 300;
-const TIMEOUT = 200;
+const TIMEOUT = 1000; // a machine with other things to do still polls within it
 const SLACK = 2; // ms that clocks of two processes may differ
 
-const exact = await startServer('eio4'); // 300 and 200
+const exact = await startServer('eio4', { 'ping-interval': INTERVAL, 'ping-timeout': TIMEOUT });
 const patient = await startServer('eio4', { 'ping-interval': INTERVAL, 'ping-timeout': 20_000 });
 const quiet = await startServer('eio4', QUIET);
-const sio = await startServer('sio5', { ...QUIET, 'connect-timeout': 60_000 });
+const sio = await startServer('sio5', QUIET);
 const servers = [exact, patient, quiet, sio];
 after(() => Promise.all(servers.map((server) => server.stop())));
 
@@ -87,7 +87,7 @@ describe('pings', { concurrency: true }, () => {
     ws.destroy();
   });
 
-  test('HB02 polling: no pong, session closed at 500 ms and not before', async () => {
+  test('HB02 polling: no pong, session closed at interval + timeout and not before', async () => {
     const start = now();
     const session = await Polling.open(exact);
     await untilGone(exact, session.sid);
@@ -95,7 +95,7 @@ describe('pings', { concurrency: true }, () => {
     await session.assertGone();
   });
 
-  test('HB02 polling: 500 ms after the answer to the handshake the next poll is 400', async () => {
+  test('HB02 polling: interval + timeout after the answer to the handshake the next poll is 400', async () => {
     const session = await Polling.open(exact);
     await sleep(INTERVAL + TIMEOUT);
     for (let tries = 0; ; tries++) {
@@ -144,7 +144,7 @@ describe('pings', { concurrency: true }, () => {
   });
 
   test('HB03 another packet while a pong is awaited restarts the timeout, once', async (t) => {
-    const own = await startServer('eio4', { 'ping-interval': 300, 'ping-timeout': 1000 });
+    const own = await startServer('eio4', { 'ping-interval': INTERVAL, 'ping-timeout': 3 * TIMEOUT });
     t.after(own.stop);
     const ws = await WebSocketWire.session(own);
     await ws.text('2');
@@ -162,7 +162,7 @@ describe('pings', { concurrency: true }, () => {
     } finally {
       clearInterval(timer);
     }
-    assertNotBefore(restart, 1000);
+    assertNotBefore(restart, 3 * TIMEOUT);
     ws.destroy();
   });
 

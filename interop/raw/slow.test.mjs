@@ -35,10 +35,10 @@ after(async () => {
 });
 
 /** Opens them, a hundred at a time. */
-async function crowd() {
-  const wires = [];
-  while (wires.length < COUNT) wires.push(...(await Promise.all(Array.from({ length: 100 }, () => Wire.open(server)))));
-  return wires;
+async function crowd(open = () => Wire.open(server)) {
+  const all = [];
+  while (all.length < COUNT) all.push(...(await Promise.all(Array.from({ length: 100 }, open))));
+  return all;
 }
 
 async function beside(t, run) {
@@ -117,8 +117,7 @@ test('OP01 slow handshakes of WebSockets', { skip }, (t) => beside(t, async () =
 test('OP01 messages that never end, and no pong', { skip }, async (t) => {
   const own = await startServer('eio4', { 'ping-interval': 500, 'ping-timeout': 500 });
   try {
-    const all = [];
-    for (let i = 0; i < COUNT; i++) all.push(await WebSocketWire.session(own));
+    const all = await crowd(() => WebSocketWire.session(own));
     const start = now();
     for (const ws of all) ws.send(1, '4', { fin: false });
     while (all.some((ws) => !ws.wire.isClosed)) {

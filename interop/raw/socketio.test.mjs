@@ -6,7 +6,7 @@ import { OP, Polling, QUIET, RS, WebSocketWire, now, request, settle } from '../
 import { startServer } from '../support/server.mjs';
 
 const PATH = { path: '/socket.io/' };
-const server = await startServer('sio5', { ...QUIET, 'connect-timeout': 60_000 });
+const server = await startServer('sio5', QUIET);
 after(server.stop);
 
 const SID = '[A-Za-z0-9_-]{20}';

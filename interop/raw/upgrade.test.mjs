@@ -9,7 +9,7 @@ import {
 import { isOfficial, oursOnly, startServer } from '../support/server.mjs';
 
 const server = await startServer('eio4', QUIET);
-const sio = await startServer('sio5', { ...QUIET, 'connect-timeout': 60_000 });
+const sio = await startServer('sio5', QUIET);
 after(() => Promise.all([server.stop(), sio.stop()]));
 
 const openProbe = (session) =>

@@ -14,7 +14,7 @@ export const WAYS = {
   upgrade: ['polling', 'websocket'],
 };
 
-export const LIMIT = 15_000; // ms; of every wait
+export const LIMIT = 30_000; // ms; of every wait
 const PATH = '/socket.io/';
 
 /**

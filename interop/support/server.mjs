@@ -7,6 +7,7 @@
 //   after(server.stop);
 
 import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -21,6 +22,20 @@ export const isOfficial = process.env.TARGET === 'official';
  *  gives; `false` runs it. */
 export function oursOnly(reason) {
   return isOfficial ? `the official server: ${reason}` : false;
+}
+
+/** A port that is free, and none that the kernel gives away by itself: so a
+ *  server can come back to it, whoever connects and listens meanwhile. */
+export async function freePort() {
+  for (;;) {
+    const port = 20_000 + Math.floor(10_000 * Math.random());
+    const probe = createServer();
+    const isFree = await new Promise((done) => {
+      probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true));
+    });
+    await new Promise((done) => probe.close(done));
+    if (isFree) return port;
+  }
 }
 
 const live = new Set();

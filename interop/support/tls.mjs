@@ -36,19 +36,34 @@ export class Authority {
     return join(this.folder, name);
   }
 
-  /** { chain, key }: paths of files, and { cert, keyPem }: what is in them. */
-  make(name, { subject = `/O=Acme/CN=${name}`, names, kind = 'ecdsa', days = 2 } = {}) {
+  /** { chain, key }: paths of files, and { cert, keyPem }: what is in them.
+   *  With `issuer`, what this gave for another name, that has signed it. */
+  make(name, { subject = `/O=Acme/CN=${name}`, names, kind = 'ecdsa', days = 2, issuer, isCa = false } = {}) {
+    const { chain: ca, key: caKey } = issuer ?? { chain: this.file, key: this.path('ca.key') };
     const chain = this.path(`${name}.pem`);
     const key = this.path(`${name}.key`);
     const request = this.path(`${name}.csr`);
     const extra = this.path(`${name}.ext`);
     openssl('req', '-new', ...KEYS[kind], '-nodes', '-keyout', key, '-out', request, '-subj', subject);
-    writeFileSync(extra, names ? `subjectAltName=${names}\n` : 'basicConstraints=CA:FALSE\n');
+    writeFileSync(extra, `basicConstraints=CA:${isCa ? 'TRUE' : 'FALSE'}\n${names ? `subjectAltName=${names}\n` : ''}`);
     openssl(
-      'x509', '-req', '-in', request, '-CA', this.file, '-CAkey', this.path('ca.key'), '-CAcreateserial',
+      'x509', '-req', '-in', request, '-CA', ca, '-CAkey', caKey, '-CAcreateserial',
       '-out', chain, '-days', String(days), '-extfile', extra,
     );
     return { chain, key, cert: readFileSync(chain), keyPem: readFileSync(key) };
+  }
+
+  /** The path of a list with these, which are revoked. */
+  revoke(...certificates) {
+    const config = this.path('ca.conf');
+    const list = this.path('crl.pem');
+    const lines = { database: this.path('index.txt'), crlnumber: this.path('crl.number'), certificate: this.file, private_key: this.path('ca.key'), default_md: 'sha256', default_crl_days: 2 };
+    writeFileSync(config, `[ca]\ndefault_ca=own\n[own]\n${Object.entries(lines).map((pair) => pair.join('=')).join('\n')}\n`);
+    writeFileSync(lines.database, '');
+    writeFileSync(lines.crlnumber, '01\n');
+    for (const { chain } of certificates) openssl('ca', '-config', config, '-revoke', chain);
+    openssl('ca', '-config', config, '-gencrl', '-out', list);
+    return list;
   }
 }
 

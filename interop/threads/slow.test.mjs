@@ -75,7 +75,8 @@ async function broadcastAll(sender, each) {
   });
 }
 
-withThreads('clients that do not read', { 'max-backlog': MAX_BACKLOG }, (on) => {
+// Those that are cut off are left their time to read why.
+withThreads('clients that do not read', { 'max-backlog': MAX_BACKLOG, 'close-timeout': LIMIT }, (on) => {
   on('OP02 they are cut off, and nobody else notices', async (t, server) => {
     const slow = await Promise.all(Array.from({ length: SLOW }, () => rawWebSocket(t, server)));
     const raw = await Promise.all(Array.from({ length: RAW }, () => rawWebSocket(t, server)));

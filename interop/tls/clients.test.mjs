@@ -103,3 +103,17 @@ test('RT11 certificates of clients, optional', async (t) => {
   assert.equal('clientSubject' in (await ask(unknown, 'getHandshake')), false);
   await rejects(get(server, authority, '/who', { cert: stranger.cert, key: stranger.keyPem }), REFUSED);
 });
+
+test('RT11 certificates of clients, revoked', async (t) => {
+  const mallory = authority.make('mallory');
+  for (const rule of ['required', 'optional']) {
+    const server = await serverFor(t, 'sio-client', {
+      ...QUIET, tls: own(local), 'tls-client-certs': rule, 'tls-client-ca': authority.file, 'tls-client-crl': authority.revoke(mallory),
+    });
+    const known = await connected(t, server, authority, { cert: anna.cert, key: anna.keyPem });
+    assert.equal((await ask(known, 'getHandshake')).clientSubject, 'O=Acme, CN=anna');
+    await rejects(get(server, authority, '/who', { cert: mallory.cert, key: mallory.keyPem }), REFUSED);
+    await server.stop();
+    assert.match(server.stderr(), /warn tls_refused address 127\.0\.0\.1: .*revoked/i);
+  }
+});

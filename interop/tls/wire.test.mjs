@@ -2,7 +2,8 @@
 // sslscan.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
 import { QUIET, request, within } from '../support/raw.mjs';
@@ -47,6 +48,68 @@ test('RT11 the suites: ephemeral keys, authenticated ciphers', async (t) => {
   }
 });
 
+test('RT11 the server chooses the suite and the curve of TLS 1.2', async (t) => {
+  const suites = 'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256';
+  const client = { ciphers: suites, maxVersion: 'TLSv1.2' };
+  const server = await start(t);
+  const is36 = (await secured(t, server, authority)).getProtocol() === 'TLSv1.3';
+  for (const ecdhCurve of ['prime256v1:X25519', 'X25519:prime256v1']) {
+    const socket = await secured(t, server, authority, { ...client, ecdhCurve });
+    assert.equal(socket.getCipher().name, 'ECDHE-ECDSA-AES128-GCM-SHA256');
+    // What takes less time: 3.6 has tables for P-256.
+    assert.equal(socket.getEphemeralKeyInfo().name, is36 ? 'prime256v1' : 'X25519');
+  }
+  const other = await start(t, { 'tls-prefer-chacha20': true });
+  const socket = await secured(t, other, authority, client);
+  assert.equal(socket.getCipher().name, 'ECDHE-ECDSA-CHACHA20-POLY1305');
+});
+
+test('RT11 TLS 1.3 where mbedTLS has it', async (t) => {
+  const server = await start(t);
+  const newest = { minVersion: 'TLSv1.3' };
+  const version = (await secured(t, server, authority)).getProtocol();
+  if (process.env.TLS13) assert.equal(version, 'TLSv1.3');
+  if (version !== 'TLSv1.3') {
+    await rejects(secured(t, server, authority, newest), /protocol version|handshake failure/i);
+    return;
+  }
+  for (const suite of ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256']) {
+    const socket = await secured(t, server, authority, { ...newest, ciphers: suite });
+    assert.equal(socket.getCipher().name, suite);
+  }
+  for (const curve of ['prime256v1', 'X25519', 'secp384r1']) {
+    const socket = await secured(t, server, authority, { ...newest, ecdhCurve: curve });
+    assert.equal(socket.getProtocol(), 'TLSv1.3');
+  }
+});
+
+/** What the server does once a client of TLS 1.3 wants other keys. */
+async function changeKeys(t, server) {
+  const args = ['s_client', '-connect', `127.0.0.1:${server.port}`, '-servername', 'localhost', '-CAfile', authority.file, '-tls1_3', '-msg'];
+  const child = spawn('openssl', args);
+  t.after(() => child.kill());
+  let text = '';
+  child.stdout.on('data', (data) => {
+    if (!text.includes('Verify return code') && `${text}${data}`.includes('Verify return code')) child.stdin.write('K\n');
+    text += data;
+  });
+  child.stdin.on('error', () => {});
+  await within(new Promise((done) => child.once('close', done)), 10_000, 'the end');
+  return text;
+}
+
+test('RT11 a client that wants other keys is told no', async (t) => {
+  const server = await start(t);
+  if ((await secured(t, server, authority)).getProtocol() !== 'TLSv1.3') return;
+  for (let i = 0; i < 3; i++) {
+    const text = await changeKeys(t, server);
+    assert.match(text, /KeyUpdate/);
+    assert.match(text, /fatal unexpected_message/);
+  }
+  await server.stop();
+  assert.match(server.stderr(), /warn tls_refused address 127\.0\.0\.1: .*unexpected message/i);
+});
+
 test('RT11 TLS 1.1 and older are refused', async (t) => {
   const server = await start(t);
   for (const version of ['TLSv1', 'TLSv1.1']) {
@@ -86,6 +149,18 @@ test('RT11 the name that the client asks for chooses the certificate', async (t)
     assert.equal(socket.getPeerCertificate().subject.CN, want, servername);
     socket.end();
   }
+});
+
+test('RT11 a chain: the certificates between the own one and the root are sent', async (t) => {
+  const middle = authority.make('middle', { isCa: true });
+  const leaf = authority.make('leaf', { names: LOCAL, issuer: middle });
+  const bare = await start(t, { tls: own(leaf) });
+  await rejects(secured(t, bare, authority), /unable to verify|UNABLE_TO_VERIFY/i);
+  const chain = authority.path('chain.pem');
+  writeFileSync(chain, Buffer.concat([leaf.cert, middle.cert]));
+  const whole = await start(t, { tls: own({ chain, key: leaf.key }) });
+  const socket = await secured(t, whole, authority);
+  assert.equal(socket.getPeerCertificate(true).issuerCertificate.subject.CN, 'middle');
 });
 
 test('RT11 ALPN: http/1.1, and nothing else', async (t) => {
