@@ -106,9 +106,14 @@ size_t sio_inbox_drain(sio_inbox *box)
     return count;
 }
 
+bool sio_inbox_closed(const sio_inbox *box)
+{
+    return atomic_load_explicit(&box->newest, memory_order_relaxed) == SHUT;
+}
+
 void sio_inbox_close(sio_inbox *box)
 {
-    if (atomic_load_explicit(&box->newest, memory_order_relaxed) == SHUT) {
+    if (sio_inbox_closed(box)) {
         return;
     }
     box->rest = reverse(
@@ -117,7 +122,7 @@ void sio_inbox_close(sio_inbox *box)
 
 void sio_inbox_reopen(sio_inbox *box)
 {
-    if (atomic_load_explicit(&box->newest, memory_order_relaxed) == SHUT) {
+    if (sio_inbox_closed(box)) {
         (void)sio_inbox_drain(box);
         atomic_store_explicit(&box->newest, NULL, memory_order_relaxed);
     }

@@ -65,4 +65,8 @@ void sio_inbox_reopen(sio_inbox *box);
  * drain, or are dropped.  Owner only; twice is the same as once. */
 void sio_inbox_close(sio_inbox *box);
 
+/* Whether it has been closed: a message that runs now was accepted before.
+ * Owner only. */
+bool sio_inbox_closed(const sio_inbox *box);
+
 #endif

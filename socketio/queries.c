@@ -203,7 +203,7 @@ static void ask_local(sio_local *local, void *arg)
         return;
     }
     sio_crowd_gather(&q->crowd, local, &q->b);
-    if (q->infos != NULL) {
+    if (q->infos != NULL && q->crowd.count != before) {
         sio_infos_add(q->infos, q->crowd.sockets + before,
                       q->crowd.count - before);
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <ev.h>
 
 #include "test/server_rig.h"
 
@@ -100,12 +101,66 @@ static void test_ends(void **state)
     }
 }
 
+static void turn_until_closed(struct ev_loop *ev, const sio_server *server)
+{
+    while (!sio_server_closed(server)) {
+        ev_run(ev, EVRUN_ONCE);
+    }
+    for (int i = 0; i < 5; i++) {
+        ev_run(ev, EVRUN_NOWAIT);
+    }
+    assert_int_equal(sio_server_counter(server, SIO_COUNTER_CONNECTIONS), 0);
+}
+
+/* A request is moved to a server in the turn in which that closes: on a shared
+ * loop it may come when nothing of the server may be left. */
+static void move_late(bool stop_first)
+{
+    struct ev_loop *ev = ev_loop_new(EVFLAG_AUTO);
+    sio_server_config config = server_rig_config();
+    config.loop = ev;
+    config.path = "/a";
+    sio_server *outer = server_rig_make(&config);
+    config.path = "/b";
+    sio_server *inner = server_rig_make(&config);
+    assert_int_equal(sio_server_mount(outer, inner), SIO_OK);
+    assert_int_equal(sio_server_listen(outer), SIO_OK);
+    assert_int_equal(sio_server_listen(inner), SIO_OK);
+    int fd = server_rig_dial(sio_server_port(outer));
+    while (sio_server_counter(outer, SIO_COUNTER_CONNECTIONS) == 0) {
+        ev_run(ev, EVRUN_ONCE);
+    }
+    if (stop_first) {
+        sio_server_stop(inner);
+    }
+    server_rig_say(fd, POLL("/b/"));
+    if (!stop_first) {
+        sio_server_stop(inner);
+    }
+    turn_until_closed(ev, inner);
+    sio_server_stop(outer);
+    turn_until_closed(ev, outer);
+    close(fd);
+    sio_server_free(inner);
+    sio_server_free(outer);
+    ev_loop_destroy(ev);
+}
+
+static void test_late(void **state)
+{
+    (void)state;
+    move_late(true);
+    move_late(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_who_may, server_rig_setup,
                                         server_rig_teardown),
         cmocka_unit_test_setup_teardown(test_ends, server_rig_setup,
+                                        server_rig_teardown),
+        cmocka_unit_test_setup_teardown(test_late, server_rig_setup,
                                         server_rig_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

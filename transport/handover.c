@@ -54,6 +54,10 @@ static void arrive(sio_message *message)
     handover *h = SIO_OWNER(message, handover, message);
     tp_front *front = h->to;
     tp_stream *stream = h->stream;
+    if (sio_inbox_closed(&front->loop->inbox)) {
+        drop(message); /* it was sent off before the loop had ended */
+        return;
+    }
     uncount(h);
     stream->ops->enter(stream, front->loop);
     tp_http_conn *conn = tp_front_take(front, stream);
