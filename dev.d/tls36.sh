@@ -74,7 +74,7 @@ build_tls36() {
         -Db_sanitize=address,undefined -Dc_args=-fno-sanitize-recover=all \
         -Dexamples=false -Dpkg_config_path="$config" &&
         ninja -C "$BUILD/tls36" interop/testserver \
-            "${TLS36_TESTS[@]/#/test_}" &&
+            "${TLS36_TESTS[@]/#/test/test_}" &&
         ldd "$BUILD/tls36/interop/testserver" | grep -F /debian13/root/
 }
 

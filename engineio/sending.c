@@ -71,40 +71,92 @@ sio_error eio_session_queue(eio_session *s, sio_frame *frame, eio_form form)
     return sio_frameq_push(&s->outbox, s->engine->chunks, frame, form);
 }
 
-/* Whether `len` bytes more may wait.  What comes alone may be as large as it
- * likes: the limit is for what piles up. */
-static bool has_room(const eio_session *s, size_t len)
+/* Whether `len` bytes more, in so many frames, may wait.  What comes alone may
+ * be as large as it likes: the limit is for what piles up. */
+static bool has_room(const eio_session *s, size_t len, size_t frames)
 {
     size_t backlog = eio_session_backlog(s);
     const eio_config *config = s->engine->config;
     size_t limit = config->max_backlog;
-    return backlog == 0 || (backlog <= limit && len <= limit - backlog &&
-                            eio_session_held(s) < eio_max_held(config));
+    return backlog == 0 ||
+           (backlog <= limit && len <= limit - backlog &&
+            eio_session_held(s) + frames <= eio_max_held(config));
+}
+
+sio_error eio_session_admit(eio_session *session, size_t len, size_t frames)
+{
+    if (!eio_session_is_open(session)) {
+        return SIO_ERR_CLOSED;
+    }
+    if (session->doom != SIO_OK) {
+        return session->doom;
+    }
+    if (has_room(session, len, frames)) {
+        return SIO_OK;
+    }
+    if (session->engine->config->backlog_policy == SIO_BACKLOG_REFUSE) {
+        eio_count(session->engine, SIO_COUNTER_BACKLOG_REFUSED);
+    } else {
+        doom(session, SIO_ERR_BACKLOG);
+    }
+    return SIO_ERR_BACKLOG;
+}
+
+sio_error eio_session_put(eio_session *session, sio_frame *frame, eio_form form)
+{
+    if (!eio_session_is_open(session)) {
+        return SIO_ERR_CLOSED; /* by who was told of the one before */
+    }
+    sio_error err = eio_session_queue(session, frame, form);
+    session->owes_drained = true;
+    if (err != SIO_OK) {
+        doom(session, err);
+    }
+    return err;
 }
 
 sio_error eio_session_send(eio_session *session, sio_frame *frame,
                            eio_form form)
 {
-    if (!eio_session_is_open(session)) {
-        return SIO_ERR_CLOSED;
+    sio_error err = eio_session_admit(session, frame->len, 1);
+    return err == SIO_OK ? eio_session_put(session, frame, form) : err;
+}
+
+static bool is_binary(const eio_burst_item *item)
+{
+    return (item->form & EIO_FORM_MASK) == EIO_FORM_BINARY;
+}
+
+/* How many at the start of the row are one packet: a text and what is binary
+ * behind it, or else one. */
+static size_t packet_of(const eio_burst_item *items, size_t count)
+{
+    size_t n = 1;
+    while (n < count && !is_binary(&items[0]) && is_binary(&items[n])) {
+        n++;
     }
-    sio_error err = session->doom;
-    if (err != SIO_OK) {
-        return err;
+    return n;
+}
+
+sio_error eio_session_send_each(eio_session *session,
+                                const eio_burst_item *items, size_t count)
+{
+    size_t n;
+    for (; count != 0; items += n, count -= n) {
+        size_t len = 0;
+        n = packet_of(items, count);
+        for (size_t i = 0; i < n; i++) {
+            len += items[i].frame->len;
+        }
+        sio_error err = eio_session_admit(session, len, n);
+        for (size_t i = 0; i < n && err == SIO_OK; i++) {
+            err = eio_session_put(session, items[i].frame, items[i].form);
+        }
+        if (err != SIO_OK && err != SIO_ERR_BACKLOG) {
+            return err;
+        }
     }
-    if (has_room(session, frame->len)) {
-        err = eio_session_queue(session, frame, form);
-        session->owes_drained = true;
-    } else if (session->engine->config->backlog_policy == SIO_BACKLOG_REFUSE) {
-        eio_count(session->engine, SIO_COUNTER_BACKLOG_REFUSED);
-        return SIO_ERR_BACKLOG;
-    } else {
-        err = SIO_ERR_BACKLOG;
-    }
-    if (err != SIO_OK) {
-        doom(session, err);
-    }
-    return err;
+    return SIO_OK;
 }
 
 /* Whether what comes next may go to the carrier by another way than
@@ -120,7 +172,7 @@ uint8_t *eio_session_place(eio_session *session, size_t len)
 {
     eio_session *s = session;
     if (!may_go_past(s) || s->transport->ops->place == NULL ||
-        !has_room(s, len + 1)) {
+        !has_room(s, len + 1, 1)) {
         return NULL;
     }
     uint8_t *at = s->transport->ops->place(s->transport, len + 1);
@@ -154,7 +206,7 @@ sio_error eio_session_send_burst(eio_session *session, eio_burst *burst)
     eio_session *s = session;
     sio_error err = SIO_MORE;
     if ((burst->count > 1 || burst->now) && may_go_past(s) &&
-        s->transport->ops->send_burst != NULL && has_room(s, burst->bytes)) {
+        s->transport->ops->send_burst != NULL && has_room(s, burst->bytes, 1)) {
         err = s->transport->ops->send_burst(s->transport, burst);
     }
     if (err == SIO_OK) {
@@ -164,12 +216,7 @@ sio_error eio_session_send_burst(eio_session *session, eio_burst *burst)
     } else if (err != SIO_MORE) {
         doom(s, err);
     }
-    for (size_t i = 0; err == SIO_MORE && i < burst->count; i++) {
-        sio_error one =
-            eio_session_send(s, burst->items[i].frame, burst->items[i].form);
-        if (one != SIO_OK && one != SIO_ERR_BACKLOG) {
-            return one;
-        }
-    }
-    return err == SIO_MORE ? SIO_OK : err;
+    return err == SIO_MORE
+               ? eio_session_send_each(s, burst->items, burst->count)
+               : err;
 }

@@ -60,6 +60,18 @@ static inline uint8_t *eio_message_text(sio_frame *frame)
 sio_error eio_session_send(eio_session *session, sio_frame *frame,
                            eio_form form);
 
+/* The two halves of that, for a packet of several messages, of which the peer
+ * must get all or none: whether `len` bytes in so many frames may be sent, and
+ * then each of them. */
+sio_error eio_session_admit(eio_session *session, size_t len, size_t frames);
+sio_error eio_session_put(eio_session *session, sio_frame *frame,
+                          eio_form form);
+
+/* Sends messages in a row.  A text and what is binary behind it are one
+ * packet; one for which there is no room costs none of the others. */
+sio_error eio_session_send_each(eio_session *session,
+                                const eio_burst_item *items, size_t count);
+
 /*
  * Room for a text message of `len` bytes, without the engine's byte, that is
  * sent by this: where the carrier will send it from, for the caller to fill
@@ -74,7 +86,7 @@ uint8_t *eio_session_place(eio_session *session, size_t len);
 void eio_session_fetch_carrier(const eio_session *session);
 void eio_session_fetch_rest(const eio_session *session);
 
-/* Sends all messages of a burst, each as eio_session_send() does.  The carrier
+/* Sends all messages of a burst, as eio_session_send_each() does.  The carrier
  * may leave something in `burst->wire`, for the caller to give back. */
 sio_error eio_session_send_burst(eio_session *session, eio_burst *burst);
 

@@ -29,13 +29,10 @@ static void send_items(const sio_batch *batch, unsigned from,
     if (batch->newest != 0 && from < batch->count) {
         socket->newest = batch->newest;
     }
-    for (unsigned i = from; i < batch->count; i++) {
-        eio_burst one = {
-            .items = &batch->items[i],
-            .count = 1,
-            .bytes = batch->items[i].frame->len,
-        };
-        send_burst(&one, socket);
+    if (socket->client != NULL && socket->client->session != NULL) {
+        /* What fails costs that socket. */
+        (void)eio_session_send_each(socket->client->session,
+                                    batch->items + from, batch->count - from);
     }
 }
 
@@ -186,21 +183,12 @@ static void add(sio_batch *batch, sio_frame *frame, eio_form form)
     batch->bytes += frame->len;
 }
 
-static size_t bytes_of(const sio_outgoing *out)
-{
-    size_t sum = out->text->len;
-    for (size_t i = 0; i < out->binary_count; i++) {
-        sum += out->binaries[i]->len;
-    }
-    return sum;
-}
-
 bool sio_batch_add(sio_local *local, sio_room *room, const sio_outgoing *out,
                    const sio_socket *except)
 {
     sio_loop *loop = local->loop;
     sio_batch *batch = &loop->batch;
-    size_t bytes = bytes_of(out), count = 1 + out->binary_count;
+    size_t bytes = sio_outgoing_bytes(out), count = 1 + out->binary_count;
     if (batch->local != local || batch->room != room ||
         bytes > BATCH_BYTES - batch->bytes ||
         count > SIO_BATCH_MAX - batch->count) {

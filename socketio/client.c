@@ -456,7 +456,11 @@ static void on_opened(void *app, eio_session *session)
     sio_list_init(&client->sockets);
     client->newcomer = calloc(1, sizeof(*client->newcomer));
     if (client->newcomer == NULL) {
-        eio_session_close(session, EIO_CLOSE_NOW);
+        /* Its end is told of, so its beginning has to be. */
+        sio_conn_tell(client, &loop->core->conn.opened);
+        if (client->session != NULL) {
+            eio_session_close(session, EIO_CLOSE_NOW);
+        }
         return;
     }
     client->newcomer->client = client;

@@ -577,8 +577,9 @@ static inline void sio_batch_catch_up(sio_socket *socket)
     }
 }
 
-/* Sends all of it, or, where the first is refused, nothing. */
+/* Sends all of it or nothing. */
 sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket);
+size_t sio_outgoing_bytes(const sio_outgoing *out);
 
 /* Whether the application may emit `event`. */
 sio_error sio_event_check(const char *event);

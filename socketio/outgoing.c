@@ -326,6 +326,15 @@ void sio_outgoing_share(sio_outgoing *out, const sio_core *core)
     }
 }
 
+size_t sio_outgoing_bytes(const sio_outgoing *out)
+{
+    size_t sum = out->text->len;
+    for (size_t i = 0; i < out->binary_count; i++) {
+        sum += out->binaries[i]->len;
+    }
+    return sum;
+}
+
 sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket)
 {
     eio_session *session =
@@ -337,12 +346,19 @@ sio_error sio_outgoing_send(const sio_outgoing *out, sio_socket *socket)
     if (out->number != 0) {
         socket->newest = out->number;
     }
-    sio_error err = eio_session_send(
-        session, out->text,
-        (eio_form)(sio_parser_form(socket->nsp->core->parser) | out->form));
+    eio_form form =
+        (eio_form)(sio_parser_form(socket->nsp->core->parser) | out->form);
+    if (out->binary_count == 0) {
+        return eio_session_send(session, out->text, form);
+    }
+    sio_error err = eio_session_admit(session, sio_outgoing_bytes(out),
+                                      1 + out->binary_count);
+    if (err == SIO_OK) {
+        err = eio_session_put(session, out->text, form);
+    }
     for (size_t i = 0; i < out->binary_count && err == SIO_OK; i++) {
-        err = eio_session_send(session, out->binaries[i],
-                               (eio_form)(EIO_FORM_BINARY | out->form));
+        err = eio_session_put(session, out->binaries[i],
+                              (eio_form)(EIO_FORM_BINARY | out->form));
     }
     return err;
 }

@@ -34,6 +34,10 @@ const fault_scene *fault_scene_named(const char *label);
 /* How often the application was told of an error. */
 extern atomic_size_t fault_told;
 
+/* Sockets of `/` whose connection was told of and whose end was not; the same
+ * for its rooms, and who has joined them. */
+extern atomic_llong fault_sockets, fault_rooms, fault_members;
+
 /* Makes the server, with all handlers; it does not listen yet. */
 void fault_scene_open(const fault_scene *scene, turn_rig *rig);
 

@@ -357,7 +357,77 @@ static bool play_adapter(turn_rig *rig)
     return ok;
 }
 
+/* ------------------------------------------------------------ connections --
+ */
+
+static struct {
+    unsigned opened, packets, made, drained, closed;
+} hooks;
+
+static void on_opened(sio_conn *conn, void *arg)
+{
+    (void)conn;
+    (void)arg;
+    hooks.opened++;
+}
+
+static void on_packet(sio_conn *conn, const sio_conn_packet *packet, void *arg)
+{
+    (void)conn;
+    (void)packet;
+    ++*(unsigned *)arg;
+}
+
+static void on_drained(sio_conn *conn, void *arg)
+{
+    (void)conn;
+    (void)arg;
+    hooks.drained++;
+}
+
+static void on_closed(sio_conn *conn, const char *id,
+                      sio_disconnect_reason reason, sio_error why, void *arg)
+{
+    (void)conn;
+    (void)reason;
+    (void)why;
+    (void)arg;
+    REQUIRE(strlen(id) > 0);
+    hooks.closed++;
+}
+
+static void with_hooks(turn_rig *rig)
+{
+    sio_server *s = rig->server;
+    memset(&hooks, 0, sizeof(hooks));
+    REQUIRE(sio_server_on_conn_opened(s, on_opened, NULL) == SIO_OK);
+    REQUIRE(sio_server_on_conn_packet(s, on_packet, &hooks.packets) == SIO_OK);
+    REQUIRE(sio_server_on_conn_packet_create(s, on_packet, &hooks.made) ==
+            SIO_OK);
+    REQUIRE(sio_server_on_conn_drained(s, on_drained, NULL) == SIO_OK);
+    REQUIRE(sio_server_on_conn_closed(s, on_closed, NULL) == SIO_OK);
+}
+
+/* Each is told of, and who has been told of has been told of its end. */
+static bool play_hooks(turn_rig *rig)
+{
+    unsigned packets = hooks.packets, made = hooks.made;
+    bool ok =
+        join(&one, rig, "") && say(&one, "42[\"echo\",1]", "42[\"echo\",1]");
+    turn_client_close(&one);
+    if (ok) {
+        REQUIRE(hooks.packets >= packets + 2 && hooks.made >= made + 2);
+        REQUIRE(hooks.drained > 0);
+    }
+    fault before = fault_now;
+    turn_rig_settle(rig, 1, 1);
+    fault_now = before;
+    REQUIRE(hooks.opened == hooks.closed + 1); /* the bystander is there */
+    return ok;
+}
+
 const fault_scene fault_scenes_more[] = {
+    {.label = "hooks", .play = play_hooks, .prepare = with_hooks},
     {.label = "decisions", .play = play_decisions, .prepare = with_decisions},
     {.label = "checks", with_cleanup, play_checks, .prepare = with_checks},
     {.label = "server events",

@@ -234,6 +234,38 @@ static void on_who(sio_http_request *request, void *arg)
     sio_http_respond(request, 200, "text/plain", who, strlen(who));
 }
 
+/* --------------------------------------------------------------- balance -- */
+
+atomic_llong fault_sockets, fault_rooms, fault_members;
+
+static void on_connection(sio_socket *socket, void *arg)
+{
+    (void)socket;
+    (void)arg;
+    fault_sockets++;
+}
+
+static void on_disconnect(sio_socket *socket, sio_disconnect_reason reason,
+                          sio_error why, void *arg)
+{
+    (void)socket;
+    (void)reason;
+    (void)why;
+    (void)arg;
+    fault_sockets--;
+}
+
+static void on_room_change(sio_namespace *nsp, sio_room_change change,
+                           const char *room, const char *id, void *arg)
+{
+    (void)nsp;
+    (void)room;
+    (void)id;
+    (void)arg;
+    fault_rooms += (change == SIO_ROOM_CREATED) - (change == SIO_ROOM_DELETED);
+    fault_members += (change == SIO_ROOM_JOINED) - (change == SIO_ROOM_LEFT);
+}
+
 /* ------------------------------------------------------------------ all -- */
 
 static void add(sio_namespace *nsp, sio_server *server)
@@ -263,6 +295,9 @@ void fault_server_fill(sio_server *server)
     add(root, server);
     add(parent, server);
     REQUIRE(sio_namespace_on(quiet, "echo", on_echo, NULL) == SIO_OK);
+    REQUIRE(sio_namespace_on_connection(root, on_connection, NULL) == SIO_OK);
+    REQUIRE(sio_namespace_on_disconnect(root, on_disconnect, NULL) == SIO_OK);
+    REQUIRE(sio_namespace_on_room(root, on_room_change, NULL) == SIO_OK);
     REQUIRE(sio_namespace_use(root, on_middleware, server) == SIO_OK);
     REQUIRE(sio_namespace_use_events(root, on_event, server) == SIO_OK);
     REQUIRE(sio_server_on_http(server, "/who", on_who, NULL) == SIO_OK);

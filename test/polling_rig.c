@@ -208,15 +208,51 @@ void polling_rig_deinit(polling_rig *r)
     sio_buf_deinit(&r->told);
 }
 
-void polling_rig_open(polling_rig *r)
+/* Sends the first packet, and leaves the answer with it to be read. */
+static void send_first(polling_rig *r)
 {
-    polling_rig_init(r);
     ASK(r, 0, GET);
     polling_rig_send_text(r, "0{}");
     assert_false(r->tp->writable);
     polling_rig_turn(r);
-    polling_rig_expect(r, 0, 200, "0{}");
     r->drained = 0;
+}
+
+void polling_rig_open(polling_rig *r)
+{
+    polling_rig_init(r);
+    send_first(r);
+    polling_rig_expect(r, 0, 200, "0{}");
+}
+
+void polling_rig_open_as(polling_rig *r, const tp_polling_manner *manner)
+{
+    polling_rig_init_as(r, manner);
+    send_first(r);
+    sio_buf_deinit(&r->clients[0].ms.out);
+}
+
+void polling_rig_post_cut(const tp_polling_manner *manner, const char *lines,
+                          sio_bytes body, const char *told)
+{
+    uint8_t all[512];
+    int head = snprintf((char *)all, sizeof(all),
+                        "POST / HTTP/1.1\r\nHost: h\r\n%s"
+                        "Content-Length: %zu\r\n\r\n",
+                        lines, body.len);
+    assert_in_range(head, 1, (int)(sizeof(all) - body.len));
+    memcpy(all + head, body.base, body.len);
+    for (size_t cut = 0; cut <= body.len; cut++) {
+        polling_rig r;
+        size_t first = (size_t)head + cut;
+        polling_rig_open_as(&r, manner);
+        polling_rig_ask(&r, 1, (sio_bytes){all, first});
+        polling_rig_ask(&r, 1, (sio_bytes){all + first, body.len - cut});
+        polling_rig_turn(&r);
+        polling_rig_expect_told(&r, told);
+        polling_rig_expect(&r, 1, 200, "ok");
+        polling_rig_deinit(&r);
+    }
 }
 
 /* --------------------------------------------------- the conversation -- */

@@ -44,6 +44,12 @@ void polling_rig_deinit(polling_rig *r);
 
 /* Makes a rig whose first packet is through. */
 void polling_rig_open(polling_rig *r);
+void polling_rig_open_as(polling_rig *r, const tp_polling_manner *manner);
+
+/* POSTs `body`, with `lines` in its head, cut in two at every byte, each time
+ * in a rig of its own, and expects that this is told, and `ok` answered. */
+void polling_rig_post_cut(const tp_polling_manner *manner, const char *lines,
+                          sio_bytes body, const char *told);
 
 /* Ends the turn; whatever has been closed may be gone then. */
 void polling_rig_turn(polling_rig *r);

@@ -75,6 +75,9 @@ static size_t survived, silent;
 static void settle(void)
 {
     turn_rig_settle(&rig, 1, 1);
+    assert_int_equal(fault_sockets, 0);
+    assert_int_equal(fault_rooms, 0);
+    assert_int_equal(fault_members, 0);
     fault_bystander_check(&bystander, false);
 }
 

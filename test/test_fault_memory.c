@@ -21,6 +21,9 @@ static size_t survived, silent;
 static void settle(const fault_scene *scene)
 {
     turn_rig_settle(&rig, 1, 1);
+    assert_int_equal(fault_sockets, 0);
+    assert_int_equal(fault_rooms, 0);
+    assert_int_equal(fault_members, 0);
     fault_bystander_check(&bystander, scene->msgpack);
 }
 

@@ -199,6 +199,9 @@ static void settle(void)
                                          true) == SIO_OK);
         (void)poll(NULL, 0, 2);
     }
+    assert_int_equal(fault_sockets, 0);
+    assert_int_equal(fault_rooms, 0);
+    assert_int_equal(fault_members, 0);
     for (size_t i = 0; i < COUNT(bystanders); i++) {
         fault_client_text(&bystanders[i], "42/quiet,[\"echo\",\"there\"]");
         REQUIRE(fault_client_hear(&bystanders[i], "there"));

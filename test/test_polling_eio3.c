@@ -24,27 +24,12 @@ static const tp_polling_manner jsonp = {
 static const tp_polling_manner jsonp4 = {
     .protocol = &eio_protocol_4, .jsonp = true, .index = ""};
 
-static void put(sio_buf *buf, sio_bytes bytes)
-{
-    assert_int_equal(sio_buf_append(buf, bytes), SIO_OK);
-}
-
-/* Makes a rig whose first packet is through. */
-static void open_rig(polling_rig *r, const tp_polling_manner *manner)
-{
-    polling_rig_init_as(r, manner);
-    ASK(r, 0, GET);
-    polling_rig_send_text(r, "0{}");
-    polling_rig_turn(r);
-    sio_buf_deinit(&r->clients[0].ms.out);
-}
-
 /* Expects an answer of that type with that body at the first client. */
 static void expect_answer(polling_rig *r, const char *type, sio_bytes body)
 {
     sio_buf *out = &r->clients[0].ms.out;
     char line[96];
-    put(out, SIO_LIT("\0"));
+    assert_int_equal(sio_buf_append(out, SIO_LIT("\0")), SIO_OK);
     const char *head = (const char *)out->base;
     const uint8_t *end = memmem(out->base, out->len, "\r\n\r\n", 4);
     assert_non_null(end);
@@ -123,7 +108,7 @@ static void test_answers(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(answers); i++) {
         polling_rig r;
-        open_rig(&r, answers[i].manner);
+        polling_rig_open_as(&r, answers[i].manner);
         ASK(&r, 0, GET);
         polling_rig_send_text(&r, answers[i].texts[0]);
         if (answers[i].texts[1] != NULL) {
@@ -142,28 +127,9 @@ static void test_posts(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(posts); i++) {
-        char head[192];
-        size_t len = posts[i].body.len;
-        (void)snprintf(head, sizeof(head),
-                       "POST / HTTP/1.1\r\nHost: h\r\n%s"
-                       "Content-Length: %zu\r\n\r\n",
-                       posts[i].head, len);
-        for (size_t cut = 0; cut <= len; cut++) {
-            polling_rig r;
-            sio_buf first = {0};
-            open_rig(&r, posts[i].manner);
-            put(&first, (sio_bytes){(const uint8_t *)head, strlen(head)});
-            put(&first, (sio_bytes){posts[i].body.base, cut});
-            polling_rig_ask(&r, 1, sio_buf_view(&first));
-            polling_rig_ask(&r, 1,
-                            (sio_bytes){posts[i].body.base + cut, len - cut});
-            polling_rig_turn(&r);
-            print_message("post %zu\n", i);
-            polling_rig_expect_told(&r, posts[i].told);
-            polling_rig_expect(&r, 1, 200, "ok");
-            sio_buf_deinit(&first);
-            polling_rig_deinit(&r);
-        }
+        print_message("post %zu\n", i);
+        polling_rig_post_cut(posts[i].manner, posts[i].head, posts[i].body,
+                             posts[i].told);
     }
 }
 
@@ -181,7 +147,7 @@ static void test_ends(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(ends); i++) {
         polling_rig r;
-        open_rig(&r, ends[i].manner);
+        polling_rig_open_as(&r, ends[i].manner);
         ASK(&r, 0, GET);
         r.tp->ops->release(r.tp);
         polling_rig_turn(&r);
@@ -194,7 +160,7 @@ static void test_ends(void **state)
         polling_rig_expect(&r, 1, 400, "");
         polling_rig_deinit(&r);
 
-        open_rig(&r, ends[i].manner);
+        polling_rig_open_as(&r, ends[i].manner);
         polling_rig_close(&r, EIO_CLOSE_LINGER);
         ASK(&r, 0, GET);
         polling_rig_turn(&r);
@@ -208,7 +174,7 @@ static void test_octets_of_4(void **state)
 {
     (void)state;
     polling_rig r;
-    open_rig(&r, &jsonp4);
+    polling_rig_open_as(&r, &jsonp4);
     ASK(&r, 1,
         "POST / HTTP/1.1\r\nHost: h\r\n" OCTETS "Content-Length: 1\r\n\r\n");
     polling_rig_expect_told(&r, "failed -225;");

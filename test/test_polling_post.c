@@ -12,11 +12,6 @@
 #define B(s) SIO_LIT_INIT(s)
 #define A33 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-static void put(sio_buf *buf, sio_bytes bytes)
-{
-    assert_int_equal(sio_buf_append(buf, bytes), SIO_OK);
-}
-
 // clang-format off
 static const struct {
     sio_bytes body;
@@ -39,29 +34,10 @@ static const struct {
 static void test_posts(void **state)
 {
     (void)state;
+    static const tp_polling_manner plain = {.protocol = &eio_protocol_4};
     for (size_t i = 0; i < COUNT(posts); i++) {
-        char head[128];
-        size_t len = posts[i].body.len;
-        (void)snprintf(head, sizeof(head),
-                       "POST / HTTP/1.1\r\nHost: h\r\n"
-                       "Content-Length: %zu\r\n\r\n",
-                       len);
-        for (size_t cut = 0; cut <= len; cut++) {
-            polling_rig r;
-            sio_buf first = {0};
-            polling_rig_open(&r);
-            put(&first, (sio_bytes){(const uint8_t *)head, strlen(head)});
-            put(&first, (sio_bytes){posts[i].body.base, cut});
-            polling_rig_ask(&r, 1, sio_buf_view(&first));
-            polling_rig_ask(&r, 1,
-                            (sio_bytes){posts[i].body.base + cut, len - cut});
-            polling_rig_turn(&r);
-            print_message("post %zu\n", i);
-            polling_rig_expect_told(&r, posts[i].told);
-            polling_rig_expect(&r, 1, 200, "ok");
-            sio_buf_deinit(&first);
-            polling_rig_deinit(&r);
-        }
+        print_message("post %zu\n", i);
+        polling_rig_post_cut(&plain, "", posts[i].body, posts[i].told);
     }
 }
 

@@ -213,6 +213,84 @@ static void test_attachments(void **state)
     rig_advance(&rig.engine, 5000);
 }
 
+/* ---------------------------------------------------------- the backlog -- */
+
+#define HOLE "{\"_placeholder\":true,\"num\":0}"
+#define LARGE 300
+
+static sio_error emit_to(sio_socket *socket, bool to_all)
+{
+    static const char data[LARGE];
+    sio_binary binary = {data, LARGE};
+    sio_args args = {HOLE, sizeof(HOLE) - 1, &binary, 1};
+    return to_all ? sio_broadcast_emit_args(sio_namespace_broadcast(rig.root),
+                                            "b", &args)
+                  : sio_socket_emit_args(socket, "b", &args, 0);
+}
+
+/* The numbers of texts and of attachments that a peer was sent, which come in
+ * turn, one each. */
+static unsigned count_pairs(const char *said)
+{
+    unsigned texts = 0, binaries = 0;
+    for (; *said == ' '; said += strcspn(said + 1, " ") + 1) {
+        texts += said[1] == '4';
+        binaries += said[1] == 'b';
+        assert_true(texts == binaries || texts == binaries + 1);
+    }
+    assert_int_equal(texts, binaries);
+    return texts;
+}
+
+/* A packet for which there is no room is refused with all its attachments: half
+ * of one would be taken for a part of the next. */
+static void test_refused_whole(void **state)
+{
+    (void)state;
+    for (int to_all = 0; to_all < 2; to_all++) {
+        for (int burst = 0; burst < 2; burst++) {
+            sio_peer a = sio_rig_join(&rig, "a");
+            sio_socket *socket = sio_peer_socket(&a, "/");
+            rig.engine.config.backlog_policy = SIO_BACKLOG_REFUSE;
+            rig.engine.config.max_backlog = 2 * (LARGE + 40) + 50;
+            a.mt->slow = true;
+            uint64_t before = rig.engine.counters[SIO_COUNTER_BACKLOG_REFUSED];
+            for (int i = 0; i < 3; i++) {
+                sio_error err = emit_to(socket, to_all);
+                assert_int_equal(err,
+                                 i == 2 && !to_all ? SIO_ERR_BACKLOG : SIO_OK);
+                if (burst == 0) {
+                    rig_turn(&rig.engine);
+                }
+            }
+            rig_turn(&rig.engine);
+            assert_int_equal(rig.engine.counters[SIO_COUNTER_BACKLOG_REFUSED],
+                             before + 1);
+            a.mt->slow = false;
+            assert_int_equal(count_pairs(sio_peer_said(&a)), 2);
+            assert_true(sio_peer_open(&a));
+            memory_transport_drop(a.mt, SIO_OK);
+        }
+    }
+}
+
+/* One that comes alone may be as large as it likes, also by its attachments. */
+static void test_large_alone(void **state)
+{
+    (void)state;
+    for (int to_all = 0; to_all < 2; to_all++) {
+        sio_peer a = sio_rig_join(&rig, "a");
+        sio_socket *socket = sio_peer_socket(&a, "/");
+        rig.engine.config.max_backlog = LARGE - 1;
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(emit_to(socket, to_all), SIO_OK);
+            assert_int_equal(count_pairs(sio_peer_said(&a)), 1);
+        }
+        assert_true(sio_peer_open(&a));
+        memory_transport_drop(a.mt, SIO_OK);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +301,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_37aad114_acks_leave_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_attachments, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_large_alone, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,7 +74,8 @@ SIO_API sio_error sio_http_add_header(sio_http_request *request,
                                       const char *name, const char *value);
 
 /* Answers, taking `request`; `content_type` may be NULL, `body` is copied.
- * Content-Length, Date and Connection are set by the server.  Any thread. */
+ * Content-Length, Date and Connection are set by the server.  Any thread: from
+ * another one than the request's it becomes 503 where memory is short. */
 SIO_API void sio_http_respond(sio_http_request *request, int status,
                               const char *content_type, const void *body,
                               size_t len);

@@ -90,7 +90,8 @@ static inline sio_tls_options sio_tls_options_default(void)
  *
  * Returns SIO_OK; or, with everything as it was and the reason in the log,
  * SIO_ERR_ARGUMENT for options that contradict each other, or where nothing
- * listens with TLS; SIO_ERR_FILE, SIO_ERR_CERTIFICATE or SIO_ERR_NO_MEMORY.
+ * listens with TLS; SIO_ERR_FILE, SIO_ERR_CERTIFICATE, SIO_ERR_RANDOM or
+ * SIO_ERR_NO_MEMORY.
  * With port 0 those places keep the new ones that came before the one which
  * failed.  Any thread.
  */

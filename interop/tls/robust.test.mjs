@@ -34,34 +34,41 @@ async function clientHello(t) {
   return hello;
 }
 
+/** Nothing, a part, or all of the first flight: then silence. */
+function halfHandshake(server, first, counts) {
+  return new Promise((done, fail) => {
+    const peer = connectTcp(server.port, '127.0.0.1', () => {
+      peer.write(first);
+      done(peer);
+    });
+    peer.on('error', fail);
+    peer.once('data', () => counts.answered++);
+    peer.on('close', () => counts.ended++);
+  });
+}
+
 test('RT11 a thousand half handshakes beside a client that is well', { timeout: 120_000 }, async (t) => {
   const server = await start(t, { 'tls-handshake-timeout': 8000 });
   const socket = await connected(t, server, authority, { transports: ['websocket'] });
   const hello = await clientHello(t);
-  let ended = 0;
-  const half = await times(1000, (i) => new Promise((done, fail) => {
-    const peer = connectTcp(server.port, '127.0.0.1', () => {
-      // Nothing, a part, or all of the first flight: then silence.
-      peer.write([hello.subarray(0, 0), hello.subarray(0, 100), hello][i % 3]);
-      done(peer);
-    });
-    peer.on('error', fail);
-    peer.on('close', () => ended++);
-    peer.resume();
-  }));
-  t.after(() => half.forEach((peer) => peer.destroy()));
-  let worst = 0;
-  let asked = 0;
-  for (const until = Date.now() + 3000; Date.now() < until; asked++) {
-    const begin = performance.now();
-    assert.equal(await ask(socket, 'echo', asked), asked);
-    worst = Math.max(worst, performance.now() - begin);
+  const counts = { answered: 0, ended: 0 };
+  const crowd = times(1000, (i) => halfHandshake(server, [hello.subarray(0, 0), hello.subarray(0, 100), hello][i % 3], counts));
+  t.after(async () => (await crowd).forEach((peer) => peer.destroy()));
+  // How many handshakes were served while an answer came: not how long it
+  // took, as that is up to the machine.
+  const meanwhile = [];
+  while (counts.answered < 333 && counts.ended === 0) {
+    const before = counts.answered;
+    assert.equal(await ask(socket, 'echo', before), before);
+    meanwhile.push(counts.answered - before);
   }
-  assert.ok(asked > 50, `${asked} answers`);
-  assert.ok(worst < 500, `the slowest answer took ${worst} ms`);
-  t.diagnostic(`${asked} answers, the slowest after ${worst.toFixed(1)} ms`);
-  for (const until = Date.now() + 20_000; ended < 1000 && Date.now() < until; ) await sleep(100);
-  assert.equal(ended, 1000);
+  meanwhile.sort((x, y) => x - y);
+  const middle = meanwhile[meanwhile.length >> 1];
+  t.diagnostic(`${meanwhile.length} answers, at the median behind ${middle} handshakes, at most ${meanwhile.at(-1)}`);
+  assert.ok(meanwhile.length >= 10, `${meanwhile.length} answers`);
+  assert.ok(middle <= 8, `${middle} handshakes before an answer`);
+  for (const until = Date.now() + 60_000; counts.ended < 1000 && Date.now() < until; ) await sleep(100);
+  assert.equal(counts.ended, 1000);
   assert.equal(await ask(socket, 'echo', 'after'), 'after');
 });
 
