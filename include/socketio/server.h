@@ -69,8 +69,9 @@ typedef struct sio_listen_options {
  *
  * Returns SIO_OK, SIO_ERR_ADDRESS (the log says why), SIO_ERR_ARGUMENT for what
  * contradicts itself, SIO_ERR_FILE or SIO_ERR_CERTIFICATE for what `tls` names
- * (the log says why), SIO_ERR_RANDOM where TLS gets no randomness, SIO_ERR_STATE
- * when it is too late or the server is being closed, or SIO_ERR_NO_MEMORY.
+ * (the log says why), SIO_ERR_RANDOM where TLS gets no randomness,
+ * SIO_ERR_STATE when it is too late or the server is being closed, or
+ * SIO_ERR_NO_MEMORY.
  */
 SIO_API SIO_CHECK sio_error sio_server_listen_at(
     sio_server *server, const sio_listen_options *options, uint16_t *port);
