@@ -38,6 +38,14 @@ void sio_pack_free(const sio_args *packed)
     free_text((char *)(uintptr_t)packed->json);
 }
 
+/* Whether jansson failed for want of memory.  Where an array or an object was
+ * what it had none for, it says nothing, and sets no code. */
+static bool lacked_memory(const json_error_t *error)
+{
+    return error->text[0] == '\0' ||
+           json_error_code(error) == json_error_out_of_memory;
+}
+
 /* The inner text of an array, which sio_pack_free() frees. */
 static sio_error dump(const json_t *array, sio_args *out)
 {
@@ -66,9 +74,7 @@ sio_error sio_pack(const char *format, va_list list, sio_args *out)
     }
     json_t *array = json_vpack_ex(&error, 0, bracketed, list);
     if (array == NULL) {
-        return json_error_code(&error) == json_error_out_of_memory
-                   ? SIO_ERR_NO_MEMORY
-                   : SIO_ERR_ARGUMENT;
+        return lacked_memory(&error) ? SIO_ERR_NO_MEMORY : SIO_ERR_ARGUMENT;
     }
     err = dump(array, out);
     json_decref(array);
@@ -84,19 +90,13 @@ sio_error sio_pack(const char *format, va_list list, sio_args *out)
 static sio_error no_tree(const json_error_t *error)
 {
     static const char half[] = "invalid Unicode";
-    if (error->text[0] == '\0') {
-        return SIO_ERR_NO_MEMORY; /* and no code is set */
-    }
-    switch (json_error_code(error)) {
-    case json_error_out_of_memory:
+    if (lacked_memory(error)) {
         return SIO_ERR_NO_MEMORY;
-    case json_error_invalid_syntax:
-        return strncmp(error->text, half, sizeof(half) - 1) == 0
-                   ? SIO_ERR_MISMATCH
-                   : SIO_ERR_NO_MEMORY;
-    default:
-        return SIO_ERR_MISMATCH;
     }
+    return json_error_code(error) == json_error_invalid_syntax &&
+                   strncmp(error->text, half, sizeof(half) - 1) != 0
+               ? SIO_ERR_NO_MEMORY
+               : SIO_ERR_MISMATCH;
 }
 
 static sio_error plant_tree(sio_event *event)
@@ -137,9 +137,7 @@ static sio_error unpack(json_t *tree, const char *format, va_list list)
     if (json_vunpack_ex(tree, &error, 0, format, list) == 0) {
         return SIO_OK;
     }
-    return json_error_code(&error) == json_error_out_of_memory
-               ? SIO_ERR_NO_MEMORY
-               : SIO_ERR_MISMATCH;
+    return lacked_memory(&error) ? SIO_ERR_NO_MEMORY : SIO_ERR_MISMATCH;
 }
 
 sio_error sio_event_unpack(sio_event *event, const char *format, ...)
