@@ -79,7 +79,8 @@ struct tp_stream {
     bool nameless; /* one came that does not tell the client's address */
     bool secure;   /* the client's side of it is known to be over TLS */
     bool paused;   /* the stream's own: nothing is read ... */
-    bool blocked;  /* ... and it waits for room in the kernel's buffer */
+    bool blocked;  /* ... it waits for room in the kernel's buffer ... */
+    bool narrow;   /* ... and reads little at once */
 };
 
 /* Whom the client's certificate names, as above; NULL: there was none. */

@@ -12,7 +12,6 @@ typedef struct tp_tcp {
     tp_stream base;
     ev_io io; /* io.fd is -1 once closed; io.data is the loop, or NULL */
     sio_mortal mortal;
-    int most; /* bytes read at once */
 } tp_tcp;
 
 static tp_tcp *of(tp_stream *s)
@@ -98,7 +97,7 @@ static void pause_reading(tp_stream *s, bool paused)
 
 static void narrow(tp_stream *s)
 {
-    of(s)->most = TP_LOOP_IN_NARROW;
+    s->narrow = true;
 }
 
 static void shut(tp_stream *s)
@@ -169,7 +168,8 @@ static const tp_stream_ops tcp_ops = {
 
 static void read_some(tp_tcp *tcp)
 {
-    ssize_t n = recv(tcp->io.fd, loop_of(tcp)->in, (size_t)tcp->most, 0);
+    size_t most = tcp->base.narrow ? TP_LOOP_IN_NARROW : TP_LOOP_IN;
+    ssize_t n = recv(tcp->io.fd, loop_of(tcp)->in, most, 0);
     if (n > 0) {
         sio_metric_add(&loop_of(tcp)->counters[SIO_COUNTER_BYTES_IN],
                        (size_t)n);
@@ -214,7 +214,6 @@ tp_stream *tp_tcp_new(int fd, const struct sockaddr *peer)
         return NULL;
     }
     tcp->base.ops = &tcp_ops;
-    tcp->most = TP_LOOP_IN;
     tcp->mortal.destroy = destroy;
     tcp->base.peer = tp_address_of_peer(peer);
     ev_io_init(&tcp->io, on_io, fd, EV_READ);
