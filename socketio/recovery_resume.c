@@ -160,12 +160,16 @@ static bool look(sio_socket *socket)
         offset = (sio_bytes){offset.base + 1, offset.len - 2};
         loop = sio_recovery_find_loop(socket->nsp, pid);
     }
+    if (loop == NULL) {
+        count_failure(socket);
+        return false;
+    }
     if (loop == socket->local->loop &&
         !sio_recovery_is_coming(socket->nsp, pid, loop)) {
         sio_recovery_claim_here(socket, pid, offset);
         return false;
     }
-    if (loop != NULL && sio_recovery_fetch(socket, loop, pid, offset)) {
+    if (sio_recovery_fetch(socket, loop, pid, offset)) {
         return true;
     }
     count_failure(socket);
