@@ -313,7 +313,7 @@ static sio_bytes arg_at(const sio_event *event, size_t index)
     if (index >= WALK_FROM && self->walk == NULL) {
         self->walk = sio_arena_alloc(&self->arena, sizeof(*self->walk));
         if (self->walk != NULL) {
-            *self->walk = once;
+            *self->walk = (sio_arg_walk){0};
         }
     }
     return walk_to(self->walk == NULL ? &once : self->walk, &event->args,
