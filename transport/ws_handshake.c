@@ -5,93 +5,28 @@
 #include <mbedtls/version.h>
 
 #include "base/base64.h"
+#include "transport/http_text.h"
 
 #define SHA1_LEN 20
 
 static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-static uint8_t lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 'a' - 'A') : c;
-}
-
-/* `word` has to be in lower case. */
-static bool is_word(sio_bytes text, sio_bytes word)
-{
-    if (text.len != word.len) {
-        return false;
-    }
-    for (size_t i = 0; i < text.len; i++) {
-        if (lower(text.base[i]) != word.base[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static sio_bytes trimmed(sio_bytes text)
-{
-    while (text.len != 0 && is_blank(text.base[0])) {
-        text.base++;
-        text.len--;
-    }
-    while (text.len != 0 && is_blank(text.base[text.len - 1])) {
-        text.len--;
-    }
-    return text;
-}
-
-/* Takes the next element of a comma-separated list off `*rest`, without the
- * blanks around it; it may be empty.  Returns false at the end. */
-static bool next_element(sio_bytes *rest, sio_bytes *element)
-{
-    if (rest->len == 0) {
-        return false;
-    }
-    const uint8_t *comma = memchr(rest->base, ',', rest->len);
-    size_t len = comma == NULL ? rest->len : (size_t)(comma - rest->base);
-    size_t used = comma == NULL ? len : len + 1;
-
-    *element = trimmed((sio_bytes){rest->base, len});
-    rest->base += used;
-    rest->len -= used;
-    return true;
-}
-
 static bool lists_word(sio_bytes list, sio_bytes word)
 {
     sio_bytes element;
-    while (next_element(&list, &element)) {
-        if (is_word(element, word)) {
+    while (tp_http_list_next(&list, &element)) {
+        if (tp_http_equals(element, word)) {
             return true;
         }
     }
     return false;
 }
 
-static bool is_alnum(uint8_t c)
-{
-    uint8_t small = lower(c);
-    return (small >= 'a' && small <= 'z') || (c >= '0' && c <= '9');
-}
-
 /* RFC 9110, section 5.6.2, but for the empty string. */
 static bool is_token(sio_bytes text)
 {
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.base[i];
-        if (!is_alnum(c) && !memchr(marks, c, sizeof(marks) - 1)) {
-            return false;
-        }
-    }
-    return true;
+    (void)tp_http_take_token(&text);
+    return text.len == 0;
 }
 
 /* Sets `*first` to the first name in `list`, or to nothing, and tells whether
@@ -101,7 +36,7 @@ static bool scan_subprotocols(sio_bytes list, sio_bytes *first)
     sio_bytes element;
     *first = (sio_bytes){0};
 
-    while (next_element(&list, &element)) {
+    while (tp_http_list_next(&list, &element)) {
         if (element.len > TP_WS_SUBPROTOCOL_MAX || !is_token(element)) {
             return false;
         }
@@ -116,6 +51,12 @@ sio_bytes tp_ws_subprotocol(sio_bytes offered)
 {
     sio_bytes first;
     return scan_subprotocols(offered, &first) ? first : (sio_bytes){0};
+}
+
+static bool is_alnum(uint8_t c)
+{
+    uint8_t small = c | 0x20;
+    return (small >= 'a' && small <= 'z') || (c >= '0' && c <= '9');
 }
 
 /* 16 bytes are 22 digits; the bits the last one has to spare may be anything,
