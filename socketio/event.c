@@ -209,11 +209,11 @@ void sio_event_dispatch(sio_socket *socket, const sio_packet *packet,
     sio_event_deinit(&event);
 }
 
-static void run_found(sio_handlers *handlers, sio_event *event)
+static inline void run_found(sio_handlers *handlers, sio_event *event)
 {
     if (handlers != NULL) {
         event->name = handlers->name;
-        sio_handlers_run(handlers, event->socket, event);
+        run(handlers, event->socket, event);
     }
 }
 
@@ -228,10 +228,7 @@ void sio_event_deliver(sio_event *event)
     if (own == NULL || !is_named(own, event->raw_name)) {
         own = find_handlers(event, sio_namespace_first(nsp));
     }
-    if (own != NULL) {
-        event->name = own->name;
-        run(own, socket, event);
-    }
+    run_found(own, event);
     if (nsp->parent != NULL && socket->state == SIO_SOCKET_CONNECTED) {
         run_found(find_handlers(event, nsp), event);
     }
