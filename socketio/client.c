@@ -139,8 +139,7 @@ void sio_client_refuse_unknown(sio_client *client, sio_bytes nsp)
  * lasts as long as these. */
 static bool may_have_auth(const sio_client *client, size_t len)
 {
-    size_t most = 64 + client->loop->core->max_binary / 1024;
-    return client->auth + len / 1024 <= most;
+    return client->auth + len / 1024 <= sio_core_most_kib(client->loop->core);
 }
 
 static void join(sio_client *client, const sio_packet *packet)

@@ -99,6 +99,12 @@ typedef struct sio_core {
     bool fixed; /* handlers may not change any more: several threads run */
 } sio_core;
 
+/* KiB of one kind that are kept for one client, over all its namespaces. */
+static inline size_t sio_core_most_kib(const sio_core *core)
+{
+    return 64 + core->max_binary / 1024;
+}
+
 /* --------------------------------------------------------- namespaces -- */
 
 typedef struct sio_room {

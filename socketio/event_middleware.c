@@ -95,8 +95,7 @@ static sio_error charge(sio_event_next *next)
     if (dues == NULL) {
         return SIO_ERR_NO_MEMORY;
     }
-    size_t kib = 1 + bytes / 1024,
-           most = 64 + client->loop->core->max_binary / 1024;
+    size_t kib = 1 + bytes / 1024, most = sio_core_most_kib(client->loop->core);
     if (kib > most || dues->kib > most - kib) {
         return SIO_ERR_LIMIT;
     }
