@@ -2,10 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/seldom.h"
 #include "engineio/session_impl.h"
-
-/* A session over its limit is logged no more often than this. */
-#define TELL_MS 1000
 
 static const eio_rate_limits *limits_of(const eio_session *s)
 {
@@ -98,12 +96,9 @@ bool eio_rate_excuses(eio_session *s)
 static void tell(eio_session *s, const char *what)
 {
     eio_rate *rate = s->rate;
-    uint64_t now = eio_now(s->engine);
-    if (rate->warned && now - rate->told < TELL_MS) {
+    if (!sio_seldom(&rate->next_told, eio_now(s->engine))) {
         return;
     }
-    rate->warned = true;
-    rate->told = now;
     sio_log_write(s->engine->log, SIO_LOG_WARN, "rate_limit",
                   "sid %s, address %s: more than %u packets or %u bytes in a "
                   "second; %s",

@@ -22,9 +22,8 @@ typedef struct eio_rate {
     sio_bucket packets, bytes;
     sio_timer timer; /* while paused: the end of that */
     eio_session *session;
-    uint64_t told; /* ms: when a warning was last logged */
-    bool warned;   /* one was */
-    bool paused;   /* nothing is read from the peer */
+    uint64_t next_told; /* of a warning; see sio_seldom() */
+    bool paused;        /* nothing is read from the peer */
 } eio_rate;
 
 static inline bool eio_rate_is_limited(const eio_rate_limits *limits)

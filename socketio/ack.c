@@ -115,7 +115,7 @@ sio_error sio_ack_expect(sio_socket *socket, uint64_t id, uint32_t timeout_ms,
         sio_limit_tell(socket->client, SIO_COUNTER_LIMITED_ACKS, "socket_acks",
                        "acks awaited from a socket",
                        socket->nsp->core->max_acks,
-                       &socket->local->loop->acks_told);
+                       &socket->local->loop->acks_next);
         return SIO_ERR_LIMIT;
     }
     sio_error err = make_room(socket);

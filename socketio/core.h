@@ -50,8 +50,8 @@ typedef struct sio_loop {
     sio_arena spare;      /* for the next sio_incoming */
     bool closed;          /* no session is stored any more */
     sio_parser_room room; /* for a parser that needs it */
-    /* See sio_limit_tell(). */
-    uint64_t rooms_told, acks_told, namespaces_told, refused_told;
+    /* When these are next to be told of; see sio_seldom(). */
+    uint64_t rooms_next, acks_next, namespaces_next, refused_next;
     sio_link fetches;   /* see recovery_move.c: those that wait */
     sio_origin running; /* where the task at work comes from */
     uint64_t sent;      /* tasks of its own for all loops */
@@ -279,15 +279,11 @@ void sio_hooks_run_sockets(const sio_hooks *hooks, sio_socket *socket);
 /* ------------------------------------------------------------- clients -- */
 
 /* Counts and tells of a limit of a client that has been reached; limits.c.
- * `told`, unless NULL, is when that was last told of: then it is not again in
- * the same second, as the client may come to it as often as it likes. */
+ * `next`, unless NULL, is that of sio_seldom(), as the client may come to it as
+ * often as it likes. */
 void sio_limit_tell(const sio_client *client, sio_counter counter,
                     const char *event, const char *what, uint32_t limit,
-                    uint64_t *told);
-
-/* Whether what was last told of at `*told` is to be told of now, and then not
- * again in the same second. */
-bool sio_limit_is_due(const eio_engine *engine, uint64_t *told);
+                    uint64_t *next);
 
 /* The same for a client with as many namespaces as it may have, which ends
  * it. */

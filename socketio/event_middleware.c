@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/seldom.h"
 #include "socketio/events.h"
 #include "socketio/parent.h"
 #include "socketio/spread.h"
@@ -155,7 +156,7 @@ static void tell_error(sio_event_next *next)
     const eio_engine *engine = sio_socket_engine(socket);
     const char *message = next->refusal == NULL ? "" : next->refusal;
     if (nsp->event_errors.count == 0 && at->event_errors.count == 0 &&
-        sio_limit_is_due(engine, &socket->local->loop->refused_told)) {
+        sio_seldom(&socket->local->loop->refused_next, eio_now(engine))) {
         sio_log_write(engine->log, SIO_LOG_WARN, "event_refused",
                       "namespace %s, socket %s, address %s: %s",
                       socket->nsp->name, sio_socket_own_id(socket),

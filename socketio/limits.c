@@ -1,30 +1,17 @@
+#include "base/seldom.h"
 #include "socketio/core.h"
-
-/* How often at most one thing is logged, where clients can have it logged
- * without losing their session. */
-#define TELL_MS 1000
-
-bool sio_limit_is_due(const eio_engine *engine, uint64_t *told)
-{
-    uint64_t now = eio_now(engine);
-    if (*told != 0 && now - *told < TELL_MS) {
-        return false;
-    }
-    *told = now;
-    return true;
-}
 
 /* A socket whose middlewares are still at it may have lost its client. */
 void sio_limit_tell(const sio_client *client, sio_counter counter,
                     const char *event, const char *what, uint32_t limit,
-                    uint64_t *told)
+                    uint64_t *next)
 {
     if (client == NULL || client->session == NULL) {
         return;
     }
     eio_engine *engine = client->loop->engine;
     eio_count(engine, counter);
-    if (told != NULL && !sio_limit_is_due(engine, told)) {
+    if (next != NULL && !sio_seldom(next, eio_now(engine))) {
         return;
     }
     sio_log_write(engine->log, SIO_LOG_WARN, event,

@@ -284,7 +284,7 @@ static sio_namespace *admit(const sio_client *client, sio_namespace *candidate)
     if (nsp == NULL) {
         sio_limit_tell(client, SIO_COUNTER_NAMESPACES_REFUSED,
                        "namespace_limit", "namespaces made for clients",
-                       core->max_dynamic, &loop->namespaces_told);
+                       core->max_dynamic, &loop->namespaces_next);
     } else if (nsp == candidate) {
         eio_count(loop->engine, SIO_COUNTER_NAMESPACES_CREATED);
     }

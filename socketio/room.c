@@ -177,7 +177,7 @@ sio_error sio_socket_join(sio_socket *socket, const char *name)
     if (socket->room_count >= nsp->core->max_rooms) {
         sio_limit_tell(socket->client, SIO_COUNTER_LIMITED_ROOMS,
                        "socket_rooms", "rooms of a socket",
-                       nsp->core->max_rooms, &socket->local->loop->rooms_told);
+                       nsp->core->max_rooms, &socket->local->loop->rooms_next);
         return SIO_ERR_LIMIT;
     }
     bool fresh = room == NULL;

@@ -3,11 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/seldom.h"
+
 /* What an address is known by: its kind, and of IPv6 the first 8 bytes. */
 #define KEY_SIZE 9
-
-/* An address that is refused is logged no more often than this. */
-#define TELL_MS 1000
 
 /* How long one is told to wait who has too much open, in seconds: when that
  * will end nobody knows. */
@@ -22,8 +21,7 @@ struct tp_place {
     tp_admission *admission;
     uint32_t connections, sessions;
     sio_bucket handshakes;
-    uint64_t told;
-    bool known; /* has been told of */
+    uint64_t next_told; /* see sio_seldom() */
     uint8_t key_len;
     uint8_t key[KEY_SIZE];
 };
@@ -145,22 +143,11 @@ static tp_place *visit(tp_admission *a, const tp_address *address, uint64_t now)
     return p;
 }
 
-/* Whether it is to be told; then it is not for a while. */
-static bool is_due(bool *known, uint64_t *told, uint64_t now)
-{
-    bool due = !*known || now - *told >= TELL_MS;
-    if (due) {
-        *known = true;
-        *told = now;
-    }
-    return due;
-}
-
 static tp_admission_answer refuse(tp_place *p, uint64_t now,
                                   uint32_t retry_after)
 {
     return (tp_admission_answer){TP_ADMISSION_ADDRESS, retry_after,
-                                 is_due(&p->known, &p->told, now)};
+                                 sio_seldom(&p->next_told, now)};
 }
 
 static bool is_counted(const tp_address *address)
@@ -227,7 +214,7 @@ tp_admission_answer tp_admission_shake(tp_admission *a,
     } else if (!sio_bucket_take(&a->all, all, now, 1)) {
         answer = (tp_admission_answer){
             TP_ADMISSION_ALL, seconds(sio_bucket_wait(&a->all, all, now, 1)),
-            is_due(&a->known, &a->told, now)};
+            sio_seldom(&a->next_told, now)};
     }
     if (p != NULL) {
         rest(p);

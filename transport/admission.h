@@ -30,10 +30,9 @@ typedef struct tp_admission {
     sio_lock lock;  /* for all below */
     sio_map places; /* of tp_place, by address */
     sio_link idle;  /* of those with nothing open, the longest unused first */
-    size_t idle_count; /* of these */
-    sio_bucket all;    /* handshakes */
-    uint64_t told;     /* ms: when it was told that these are too many */
-    bool known;        /* it was */
+    size_t idle_count;  /* of these */
+    sio_bucket all;     /* handshakes */
+    uint64_t next_told; /* that these are too many; see sio_seldom() */
 } tp_admission;
 
 /* Those with nothing open that are remembered. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/seldom.h"
 #include "transport/backend.h"
 #include "transport/tls.h"
 
@@ -271,16 +272,12 @@ void tp_loop_dirty(tp_loop *loop, tp_dirty *dirty)
     }
 }
 
-/* How often want of memory is logged at most. */
-#define LACKS_MS 1000
-
 void tp_loop_lacks(tp_loop *loop, const char *what)
 {
     if (loop->error_counts != NULL) {
         sio_metric_add(&loop->error_counts[-SIO_ERR_NO_MEMORY], 1);
     }
-    if (loop->lacked == 0 || loop->now - loop->lacked >= LACKS_MS) {
-        loop->lacked = loop->now;
+    if (sio_seldom(&loop->next_lack, loop->now)) {
         sio_log_write(loop->log, SIO_LOG_ERROR, "no_memory", "for %s", what);
     }
 }

@@ -87,7 +87,7 @@ typedef struct tp_loop {
     tp_cork cork;
     struct tp_tls_loop *tls;  /* tls.h; NULL until a stream needs it */
     sio_metric *error_counts; /* by error, negated; the owner's, or NULL */
-    uint64_t lacked;          /* ms, when that was last logged; 0: never */
+    uint64_t next_lack;       /* to be logged; see sio_seldom() */
     time_t date_second;
     char date[TP_DATE_LEN + 1];
 } tp_loop;
