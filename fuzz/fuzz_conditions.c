@@ -1,6 +1,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "transport/accept_encoding.h"
@@ -26,14 +28,7 @@ static bool is_blank(char c)
 /* What is compared with the names of units and codings. */
 static bool equals(const char *text, size_t len, const char *lower)
 {
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        c = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-        if (c != lower[i]) {
-            return false;
-        }
-    }
-    return lower[len] == '\0';
+    return strlen(lower) == len && strncasecmp(text, lower, len) == 0;
 }
 
 /* Takes the line that `*rest` begins with, and makes it a string. */

@@ -1,5 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "transport/http1.h"
 #include "transport/http_text.h"
@@ -30,14 +32,7 @@ static bool is_blank(char c)
 
 static bool same_word(const char *text, size_t len, const char *lower)
 {
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        c = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-        if (c != lower[i] || lower[i] == '\0') {
-            return false;
-        }
-    }
-    return lower[len] == '\0';
+    return strlen(lower) == len && strncasecmp(text, lower, len) == 0;
 }
 
 /* RFC 9110, section 5.6.2, but for the length. */

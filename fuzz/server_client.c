@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fuzz/fake_net.h"
+#include "test/client_head.h"
 
 static struct {
     int conn;
@@ -27,17 +28,8 @@ void client_text(int conn, const char *text)
 
 void client_frame(int conn, unsigned head, const void *data, size_t len)
 {
-    uint8_t bytes[8] = {(uint8_t)head}; /* and a mask of zeros */
-    size_t n = 2;
-    if (len < 126) {
-        bytes[1] = (uint8_t)(0x80 | len);
-    } else {
-        bytes[1] = 0x80 | 126;
-        bytes[2] = (uint8_t)(len >> 8);
-        bytes[3] = (uint8_t)len;
-        n = 4;
-    }
-    fake_net_write(conn, bytes, n + 4);
+    uint8_t bytes[CLIENT_HEAD_MAX];
+    fake_net_write(conn, bytes, client_head(bytes, head, len));
     fake_net_write(conn, data, len);
 }
 

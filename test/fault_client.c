@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "test/client_head.h"
 #include "test/fault.h"
 
 #define REQUIRE(cond) ((cond) ? (void)0 : abort())
@@ -67,12 +68,12 @@ void fault_client_sayf(fault_client *c, const char *format, ...)
 
 void fault_client_text(fault_client *c, const char *text)
 {
-    uint8_t frame[6 + 125] = {0x81};
+    uint8_t frame[CLIENT_HEAD_MAX + 125];
     size_t len = strlen(text);
     REQUIRE(len < 126);
-    frame[1] = (uint8_t)(0x80 | len);
-    memcpy(frame + 6, text, len);
-    put(c, frame, 6 + len);
+    size_t head = client_head(frame, 0x81, len);
+    memcpy(frame + head, text, len);
+    put(c, frame, head + len);
 }
 
 /* Copies what stands before `want` to `out`, unless that is NULL, and lets go

@@ -27,13 +27,19 @@ static bool play_eio3(turn_rig *rig)
     return ok;
 }
 
-static bool play_jsonp(turn_rig *rig)
+/* Opens a session over JSONP, and hears that it is in. */
+static bool open_jsonp(turn_rig *rig)
 {
     one.sid[0] = '\0';
     turn_client_dial(&one, rig);
-    bool ok = get(&one, EIO3 "&j=0", "", "\\\"sid\\\":\\\"") &&
-              turn_client_copy(&one, "\\", one.sid, sizeof(one.sid)) &&
-              get(&one, EIO3 "&j=1", "", "___eio[0](\"2:40\")") &&
+    return get(&one, EIO3 "&j=0", "", "\\\"sid\\\":\\\"") &&
+           turn_client_copy(&one, "\\", one.sid, sizeof(one.sid)) &&
+           get(&one, EIO3 "&j=1", "", "___eio[0](\"2:40\")");
+}
+
+static bool play_jsonp(turn_rig *rig)
+{
+    bool ok = open_jsonp(rig) &&
               post(&one, EIO3 "&j=2", "d=15%3A42%5B%22echo%22%2C%22hi%22%5D") &&
               get(&one, EIO3 "&j=3", "", "echo");
     end_polling(&one, rig, EIO3, "1:1");
@@ -74,11 +80,7 @@ static bool play_eio3_binary(turn_rig *rig)
 
 static bool play_jsonp_binary(turn_rig *rig)
 {
-    one.sid[0] = '\0';
-    turn_client_dial(&one, rig);
-    bool ok = get(&one, EIO3 "&j=0", "", "\\\"sid\\\":\\\"") &&
-              turn_client_copy(&one, "\\", one.sid, sizeof(one.sid)) &&
-              get(&one, EIO3 "&j=1", "", "___eio[0](\"2:40\")") &&
+    bool ok = open_jsonp(rig) &&
               post(&one, EIO3 "&j=2",
                    "d=42%3A451-%5B%22echo%22%2C%7B%22_placeholder%22%3Atrue"
                    "%2C%22num%22%3A0%7D%5D6%3Ab4AQID") &&

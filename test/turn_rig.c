@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "test/client_head.h"
+
 #define REQUIRE(cond) ((cond) ? (void)0 : abort())
 
 /* Seconds; longer than each timeout of the server. */
@@ -293,18 +295,9 @@ void turn_client_sayf(turn_client *c, const char *format, ...)
 void turn_client_frame(turn_client *c, uint8_t first, const void *data,
                        size_t len)
 {
-    uint8_t frame[8 + 4096] = {first};
-    size_t head = 2;
+    uint8_t frame[CLIENT_HEAD_MAX + 4096];
     REQUIRE(len <= 4096);
-    if (len < 126) {
-        frame[1] = (uint8_t)(0x80 | len);
-    } else {
-        frame[1] = 0x80 | 126;
-        frame[2] = (uint8_t)(len >> 8);
-        frame[3] = (uint8_t)len;
-        head = 4;
-    }
-    head += 4; /* the mask is zero */
+    size_t head = client_head(frame, first, len);
     if (len != 0) {
         memcpy(frame + head, data, len);
     }

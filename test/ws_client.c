@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "test/client_head.h"
+
 #define REQUIRE(cond) ((cond) ? (void)0 : abort())
 
 static void send_all(const ws_client *c, const void *data, size_t len)
@@ -26,23 +28,12 @@ static void send_all(const ws_client *c, const void *data, size_t len)
     }
 }
 
-/* Masked with zeroes, which is allowed, and the bytes can be read in a trace.
- */
 static void send_frame(const ws_client *c, uint8_t opcode, const void *data,
                        size_t len)
 {
-    uint8_t frame[14 + 4096] = {(uint8_t)(0x80 | opcode)};
-    size_t head = 2;
+    uint8_t frame[CLIENT_HEAD_MAX + 4096];
     REQUIRE(len <= 4096);
-    if (len < 126) {
-        frame[1] = (uint8_t)(0x80 | len);
-    } else {
-        frame[1] = 0x80 | 126;
-        frame[2] = (uint8_t)(len >> 8);
-        frame[3] = (uint8_t)len;
-        head = 4;
-    }
-    head += 4;
+    size_t head = client_head(frame, 0x80U | opcode, len);
     memcpy(frame + head, data, len);
     send_all(c, frame, head + len);
 }
